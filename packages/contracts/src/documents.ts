@@ -1,0 +1,41 @@
+import type { AdStats } from "./ad-stats.ts";
+
+/** `_id` of the document of a (window, ad), and key of its results: `<window start, ISO>/<ad_id>`. */
+export function documentId(windowStartMs: number, adId: string): string {
+  return `${new Date(windowStartMs).toISOString()}/${adId}`;
+}
+
+/** What one source partition contributed to a document. */
+export type Slot = Pick<
+  AdStats,
+  "version" | "status" | "count" | "total_clicks" | "total_views" | "total_cost"
+>;
+
+/** Name of a slot within `slots`; our own, so data never becomes a field name. */
+export function slotName(partition: number): `p${number}` {
+  return `p${partition}`;
+}
+
+/**
+ * The document people read. Figures are sums over `slots` in slot order; averages are per event.
+ * In MongoDB `version` and `rev` are longs, dates are dates.
+ */
+export type AdStatsDocument = {
+  readonly _id: string;
+  readonly ad_id: string;
+  readonly window: { readonly start: Date; readonly end: Date };
+  readonly count: number;
+  readonly total_clicks: number;
+  readonly total_views: number;
+  readonly total_cost: number;
+  readonly avg_clicks: number;
+  readonly avg_views: number;
+  readonly avg_cost: number;
+  /** null when nobody viewed. */
+  readonly avg_cost_per_view: number | null;
+  readonly status: AdStats["status"];
+  readonly slots: Readonly<Record<string, Slot>>;
+  readonly updated_at: Date;
+  /** Revision for the compare-and-set. */
+  readonly rev: number;
+};

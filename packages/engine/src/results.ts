@@ -1,0 +1,83 @@
+/** Never renumber: results on the wire are named, but checkpoints and tests hold the numbers. */
+export const resultStatuses = ["early", "final", "corrected"] as const;
+export type ResultStatus = (typeof resultStatuses)[number];
+
+/**
+ * Results of one task as columns, one row per (key, window) slot. Rows own their key bytes, so the task may go on
+ * while they are being published.
+ *
+ * Growable and append only; `count` rows are valid.
+ */
+export type ResultColumns = {
+  count: number;
+  keyBytes: Uint8Array;
+  /** Row i's key is `keyBytes[keyEnd[i - 1] ?? 0 .. keyEnd[i])`. */
+  keyEnd: Int32Array;
+  /** Epoch ms. */
+  windowStart: Float64Array;
+  windowEnd: Float64Array;
+  /** w of protocol 2.2: 2 * (offset + 1) of the record that last changed or closed the slot, 2n + 1 for a decision. */
+  version: Float64Array;
+  /** Index into `resultStatuses`. */
+  status: Uint8Array;
+  /** Records in the slot. */
+  records: Float64Array;
+  /** Highest event time and highest Kafka timestamp among them, epoch ms. */
+  maxEventTime: Float64Array;
+  maxRecordTime: Float64Array;
+  /** One column per sum, in the order of the job's sums. */
+  sums: Float64Array[];
+};
+
+export function createResults(sumCount: number, capacity = 64): ResultColumns {
+  return {
+    count: 0,
+    keyBytes: new Uint8Array(capacity * 16),
+    keyEnd: new Int32Array(capacity),
+    windowStart: new Float64Array(capacity),
+    windowEnd: new Float64Array(capacity),
+    version: new Float64Array(capacity),
+    status: new Uint8Array(capacity),
+    records: new Float64Array(capacity),
+    maxEventTime: new Float64Array(capacity),
+    maxRecordTime: new Float64Array(capacity),
+    sums: Array.from({ length: sumCount }, () => new Float64Array(capacity)),
+  };
+}
+
+/** Bytes of row `row`'s key, a view. */
+export function resultKey(results: ResultColumns, row: number): Uint8Array {
+  const start = row === 0 ? 0 : (results.keyEnd[row - 1] ?? 0);
+  return results.keyBytes.subarray(start, results.keyEnd[row]);
+}
+
+/** Appends a row with its key and returns its index; the caller fills the other columns of that row. */
+export function appendResult(results: ResultColumns, key: Uint8Array): number {
+  const row = results.count;
+  if (row === results.keyEnd.length) growRows(results);
+  const start = row === 0 ? 0 : (results.keyEnd[row - 1] ?? 0);
+  const end = start + key.length;
+  if (end > results.keyBytes.length) {
+    const bytes = new Uint8Array(Math.max(end, results.keyBytes.length * 2));
+    bytes.set(results.keyBytes);
+    results.keyBytes = bytes;
+  }
+  results.keyBytes.set(key, start);
+  results.keyEnd[row] = end;
+  results.count = row + 1;
+  return row;
+}
+
+function growRows(results: ResultColumns): void {
+  const larger = createResults(results.sums.length, Math.max(64, results.keyEnd.length * 2));
+  larger.keyEnd.set(results.keyEnd);
+  larger.windowStart.set(results.windowStart);
+  larger.windowEnd.set(results.windowEnd);
+  larger.version.set(results.version);
+  larger.status.set(results.status);
+  larger.records.set(results.records);
+  larger.maxEventTime.set(results.maxEventTime);
+  larger.maxRecordTime.set(results.maxRecordTime);
+  for (const [index, column] of results.sums.entries()) larger.sums[index]?.set(column);
+  Object.assign(results, { ...larger, count: results.count, keyBytes: results.keyBytes });
+}
