@@ -1,0 +1,196 @@
+import type { AdStats } from "@adstream/contracts/ad-stats";
+import type { AdStatsDocument } from "@adstream/contracts/documents";
+import { StreamError } from "@adstream/engine/errors";
+import type { Clock } from "@adstream/engine/ports";
+
+import { type ApplyOutcome, createTally, type Pending, type Round } from "./apply-tally.ts";
+import { backoffMs, outageBackoff, raceBackoff } from "./backoff.ts";
+import { createDocumentCache, type DocumentCache } from "./document-cache.ts";
+import { mergeResults, resultDocumentId } from "./merge.ts";
+import type {
+  DocumentFigures,
+  DocumentStore,
+  DocumentUpdate,
+  Refusal,
+  WriteOutcome,
+} from "./ports.ts";
+
+/** Tells people and metrics what apply is waiting for; never changes what it does. */
+export type ApplyObserver = {
+  outage(error: StreamError, attempt: number, delayMs: number): void;
+  /** Another writer, or a lost response: `documents` are read again. */
+  race(documents: number, attempt: number): void;
+};
+
+export type ApplierOptions = {
+  readonly store: DocumentStore;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly observer: ApplyObserver;
+  readonly cacheDocuments?: number;
+};
+
+/**
+ * Writes results into the document store by merge and compare-and-set (protocol 2.4).
+ *
+ * Delivery guarantee: when `apply` resolves, every slot holds, on a majority, the version given or a higher one; any
+ * number of writers and repeats change nothing about that. Until then it retries, in outages for ever.
+ * Back pressure: one call at a time; the caller holds the batch until it resolves.
+ */
+export interface ResultApplier {
+  /**
+   * @throws the signal's reason when it aborts; any part may be written, and applying again is harmless
+   * @throws {StreamError} whatever the store throws that is not for retry
+   */
+  apply(results: readonly AdStats[], signal: AbortSignal): Promise<ApplyOutcome>;
+  /** Forgets the documents; at every join, since others have written meanwhile. */
+  forget(): void;
+}
+
+/** About 1 KiB each; holds the open windows of 10,000 ads and more. */
+const defaultCacheDocuments = 50_000;
+
+export function createResultApplier(options: ApplierOptions): ResultApplier {
+  const cache = createDocumentCache(options.cacheDocuments ?? defaultCacheDocuments);
+  return {
+    apply: (results, signal) => applyUntilDone(options, cache, results, signal),
+    forget: () => {
+      cache.clear();
+    },
+  };
+}
+
+async function applyUntilDone(
+  options: ApplierOptions,
+  cache: DocumentCache,
+  results: readonly AdStats[],
+  signal: AbortSignal,
+): Promise<ApplyOutcome> {
+  const pending = coalesce(results);
+  const tally = createTally();
+  let races = 0;
+  let outages = 0;
+  let outagesInRow = 0;
+  while (true) {
+    signal.throwIfAborted();
+    const round = await attempt(options, cache, pending);
+    tally.add(round, pending);
+    if (round.complete) return tally.outcome(races, outages);
+    for (const id of pending.keys()) cache.drop(id);
+    if (round.failure === undefined) {
+      options.observer.race(pending.size, races);
+      // The first repeat is free: a lost race is usually over by the time we hear of it.
+      const delayMs = races === 0 ? 0 : backoffMs(races - 1, raceBackoff, options.random);
+      if (delayMs > 0) await options.clock.sleep(delayMs, signal);
+      races += 1;
+      outagesInRow = 0;
+      continue;
+    }
+    const delayMs = backoffMs(outagesInRow, outageBackoff, options.random);
+    options.observer.outage(round.failure, outagesInRow, delayMs);
+    await options.clock.sleep(delayMs, signal);
+    outages += 1;
+    outagesInRow += 1;
+  }
+}
+
+/** One find where the cache lacks documents, one bulk. A failure that asks for a retry is part of the round. */
+async function attempt(
+  { store, clock }: ApplierOptions,
+  cache: DocumentCache,
+  pending: Pending,
+): Promise<Round> {
+  let round: Round = { updates: [], inserts: [], current: [], refused: [], complete: false };
+  try {
+    const { known, refused } = await readDocuments(store, cache, pending);
+    const unreadable = new Set(refused.map(({ id }) => id));
+    const { merged, ...plan } = planWrites(pending, known, unreadable, new Date(clock.wallMs()));
+    round = { ...plan, refused, complete: merged.length === 0 };
+    if (round.complete) return round;
+    const outcome = await store.write(plan.updates, plan.inserts);
+    const complete = succeeded(plan, outcome);
+    if (complete) for (const document of merged) cache.put(document);
+    return { ...round, refused: [...refused, ...(outcome.refused ?? [])], complete };
+  } catch (error) {
+    if (!(error instanceof StreamError) || error.disposition !== "retry") throw error;
+    return { ...round, failure: error };
+  }
+}
+
+function succeeded(
+  plan: Pick<Round, "updates" | "inserts">,
+  { matched, upserted, refused = [] }: WriteOutcome,
+): boolean {
+  return (
+    matched === plan.updates.length && upserted === plan.inserts.length && refused.length === 0
+  );
+}
+
+async function readDocuments(
+  store: DocumentStore,
+  cache: DocumentCache,
+  pending: Pending,
+): Promise<{ known: Map<string, AdStatsDocument>; refused: Refusal[] }> {
+  const known = new Map<string, AdStatsDocument>();
+  const missing: string[] = [];
+  for (const id of pending.keys()) {
+    const cached = cache.get(id);
+    if (cached === undefined) missing.push(id);
+    else known.set(id, cached);
+  }
+  const refused: Refusal[] = [];
+  if (missing.length === 0) return { known, refused };
+  for (const [id, found] of await store.find(missing)) {
+    if ("reason" in found) {
+      refused.push(found);
+      continue;
+    }
+    known.set(id, found);
+    cache.put(found);
+  }
+  return { known, refused };
+}
+
+function planWrites(
+  pending: Pending,
+  known: ReadonlyMap<string, AdStatsDocument>,
+  unreadable: ReadonlySet<string>,
+  updatedAt: Date,
+): Pick<Round, "updates" | "inserts" | "current"> & { readonly merged: AdStatsDocument[] } {
+  const updates: DocumentUpdate[] = [];
+  const inserts: AdStatsDocument[] = [];
+  const current: string[] = [];
+  const merged: AdStatsDocument[] = [];
+  for (const [id, slots] of pending) {
+    if (unreadable.has(id)) continue;
+    const before = known.get(id);
+    const after = mergeResults(before, slots.values(), updatedAt);
+    if (after === undefined) {
+      current.push(id);
+      continue;
+    }
+    merged.push(after);
+    if (before === undefined) inserts.push(after);
+    else updates.push({ id, rev: before.rev, set: figures(after) });
+  }
+  return { updates, inserts, current, merged };
+}
+
+/** Everything but what never changes. */
+function figures(document: AdStatsDocument): DocumentFigures {
+  const { _id: _sameId, ad_id: _sameAd, window: _sameWindow, ...rest } = document;
+  return rest;
+}
+
+function coalesce(results: readonly AdStats[]): Pending {
+  const pending: Pending = new Map();
+  for (const result of results) {
+    const id = resultDocumentId(result);
+    const slots = pending.get(id) ?? new Map<number, AdStats>();
+    pending.set(id, slots);
+    const present = slots.get(result.slot);
+    if (present === undefined || present.version < result.version) slots.set(result.slot, result);
+  }
+  return pending;
+}

@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+
+import type { AdStatsDocument } from "@adstream/contracts/documents";
+import { type AnyBulkWriteOperation, type Collection, Long, MongoClient } from "mongodb";
+
+import { decodeDocument, encodeFigures } from "./document-codec.ts";
+import { bulkWriteErrors, mongoError, refusesDocument } from "./mongo-errors.ts";
+import type { DocumentStore, DocumentUpdate, Refusal, WriteOutcome } from "./ports.ts";
+
+/** A document as the driver takes and gives it. */
+export type RawDocument = { _id: string } & Record<string, unknown>;
+
+/** Protocol 2.8. */
+export function openMongoClient(url: string): MongoClient {
+  return new MongoClient(url, {
+    appName: "adstream-sink",
+    writeConcern: { w: "majority", journal: true },
+    readConcern: { level: "majority" },
+    readPreference: "primary",
+    retryWrites: true,
+    serverSelectionTimeoutMS: 5_000,
+    connectTimeoutMS: 5_000,
+    socketTimeoutMS: 30_000,
+    maxPoolSize: 10,
+  });
+}
+
+/** Hosts of the connection string, for people; never its credentials. */
+export function serverName(client: MongoClient): string {
+  const { srvHost, hosts } = client.options;
+  return srvHost ?? hosts.map(String).join(",");
+}
+
+/**
+ * Documents in a MongoDB collection, in plain operators only: an update pipeline could read data as expressions.
+ *
+ * Reads are of majority read concern: a slot seen on a primary that is about to lose an election must not make a
+ * result look stale.
+ */
+export function mongoDocumentStore(
+  collection: Collection<RawDocument>,
+  server: string,
+): DocumentStore {
+  return {
+    find: (ids) => translated(server, () => findDocuments(collection, ids)),
+    write: (updates, inserts) =>
+      translated(server, () => writeDocuments(collection, updates, inserts)),
+  };
+}
+
+async function translated<T>(server: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw mongoError(error, server);
+  }
+}
+
+async function findDocuments(
+  collection: Collection<RawDocument>,
+  ids: readonly string[],
+): Promise<Map<string, AdStatsDocument | Refusal>> {
+  const found = new Map<string, AdStatsDocument | Refusal>();
+  if (ids.length === 0) return found;
+  for (const id of ids) assertText(id);
+  const cursor = collection.find(
+    { _id: { $in: [...ids] } },
+    // One more than can come, so that the first answer is the whole one.
+    { promoteLongs: false, batchSize: ids.length + 1 },
+  );
+  for await (const raw of cursor) {
+    const reason = "the document in MongoDB under this id is not one of ours";
+    found.set(raw._id, decodeDocument(raw) ?? { id: raw._id, reason });
+  }
+  return found;
+}
+
+async function writeDocuments(
+  collection: Collection<RawDocument>,
+  updates: readonly DocumentUpdate[],
+  inserts: readonly AdStatsDocument[],
+): Promise<WriteOutcome> {
+  const operations = [...updates.map(updateOperation), ...inserts.map(insertOperation)];
+  if (operations.length === 0) return { matched: 0, upserted: 0 };
+  try {
+    const result = await collection.bulkWrite(operations, { ordered: false });
+    return { matched: result.matchedCount, upserted: result.upsertedCount };
+  } catch (error) {
+    const errors = bulkWriteErrors(error);
+    if (errors === undefined) throw error;
+    const refused: Refusal[] = [];
+    for (const { index, errmsg } of errors.filter(refusesDocument)) {
+      const id = updates[index]?.id ?? inserts[index - updates.length]?._id;
+      if (id !== undefined) refused.push({ id, reason: errmsg ?? "refused by MongoDB" });
+    }
+    // Of no use as counts: something was not written, so the caller reads again.
+    return { matched: 0, upserted: 0, refused };
+  }
+}
+
+function updateOperation({ id, rev, set }: DocumentUpdate): AnyBulkWriteOperation<RawDocument> {
+  assertText(id);
+  return {
+    updateOne: {
+      filter: { _id: id, rev: Long.fromNumber(rev) },
+      update: { $set: encodeFigures(set) },
+    },
+  };
+}
+
+function insertOperation(document: AdStatsDocument): AnyBulkWriteOperation<RawDocument> {
+  const { _id, ad_id, window, ...figures } = document;
+  assertText(_id);
+  assertText(ad_id);
+  const update = { $setOnInsert: { ad_id, window, ...encodeFigures(figures) } };
+  return { updateOne: { filter: { _id }, update, upsert: true } };
+}
+
+/** An object in the place of an id would reach MongoDB as an operator. */
+function assertText(value: unknown): asserts value is string {
+  assert.equal(typeof value, "string", "ids are text");
+}

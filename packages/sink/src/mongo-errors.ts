@@ -1,0 +1,55 @@
+import { StreamError } from "@adstream/engine/errors";
+import {
+  MongoBulkWriteError,
+  MongoError,
+  MongoInvalidArgumentError,
+  MongoServerError,
+  type WriteError,
+} from "mongodb";
+
+/** Unauthorized, AuthenticationFailed, AtlasError (Atlas answers 8000 to a wrong password). */
+const authorizationCodes = new Set<unknown>([13, 18, 8000]);
+
+/** BadValue, TypeMismatch, DocumentValidationFailure, BSONObjectTooLarge, and the too large of older servers. */
+const refusalCodes = new Set<unknown>([2, 14, 121, 10334, 17419, 17420]);
+
+const duplicateKey = 11000;
+
+/** What a failed bulk says about its single writes; undefined when the bulk as a whole is in doubt. */
+export function bulkWriteErrors(error: unknown): WriteError[] | undefined {
+  if (!(error instanceof MongoBulkWriteError)) return undefined;
+  const errors = [error.writeErrors].flat();
+  const settled = errors.every(({ code }) => code === duplicateKey || refusalCodes.has(code));
+  const durable = error.result.getWriteConcernError() === undefined;
+  return errors.length > 0 && settled && durable ? errors : undefined;
+}
+
+export function refusesDocument(error: WriteError): boolean {
+  return error.code !== duplicateKey;
+}
+
+/**
+ * The driver's error as ours. Whatever a server or the network says is for retry, except about rights: a batch is
+ * never given up for a code we did not think of.
+ *
+ * @param server hosts of MONGODB_URL, without credentials
+ */
+export function mongoError(error: unknown, server: string): Error {
+  if (!(error instanceof MongoError) || error instanceof MongoInvalidArgumentError) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+  const cause = { cause: error };
+  if (error instanceof MongoServerError && authorizationCodes.has(error.code)) {
+    const text = `MongoDB at ${server} (MONGODB_URL) refuses access: ${oneLine(error.message)}`;
+    return new StreamError("NOT_AUTHORIZED", "stop", text, cause);
+  }
+  const text = `MongoDB at ${server} (MONGODB_URL) does not answer: ${oneLine(error.message)}`;
+  return new StreamError("SERVER_UNAVAILABLE", "retry", text, cause);
+}
+
+/** Driver messages may quote the connection string, with its password. */
+function oneLine(message: string): string {
+  return message
+    .replaceAll(/mongodb(\+srv)?:\/\/[^@\s]*@/g, "mongodb$1://")
+    .replaceAll(/\s+/g, " ");
+}
