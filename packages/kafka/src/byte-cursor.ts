@@ -1,0 +1,116 @@
+import { rejectCode } from "@adstream/engine/columns";
+
+/**
+ * A place in `bytes`, moved by the readers below and never past `end`.
+ *
+ * Readers do not throw: the first fault stays in `fault` (the number of a reject reason) and moves the cursor to its
+ * end, so whatever is read after it fails at once and means nothing. Callers look at `fault` once per record.
+ */
+export type ByteCursor = {
+  readonly bytes: Uint8Array;
+  /** The same bytes. */
+  readonly view: DataView;
+  position: number;
+  end: number;
+  /** Number of a reject reason; 0 while all is well. */
+  fault: number;
+  /** Containers entered while skipping a value. */
+  depth: number;
+};
+
+export const malformed: number = rejectCode("truncated or malformed Avro");
+export const lengthOutOfBounds: number = rejectCode("length out of bounds");
+
+export function createCursor(bytes: Uint8Array, position = 0): ByteCursor {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { bytes, view, position, end: bytes.length, fault: 0, depth: 0 };
+}
+
+/** Marks what is read as faulty, unless it is already. @returns 0, a harmless value for the reader to return */
+export function fail(cursor: ByteCursor, fault: number): 0 {
+  if (cursor.fault === 0) cursor.fault = fault;
+  cursor.position = cursor.end;
+  return 0;
+}
+
+/** A zigzag varint of at most 5 bytes: a signed 32-bit integer. */
+export function readVarint(cursor: ByteCursor): number {
+  const { bytes, end } = cursor;
+  let position = cursor.position;
+  if (position >= end) return fail(cursor, malformed);
+  let byte = bytes[position++] ?? 0;
+  let zigzag = byte & 0x7f;
+  for (let shift = 7; byte > 0x7f; shift += 7) {
+    if (position >= end || shift > 28) return fail(cursor, malformed);
+    byte = bytes[position++] ?? 0;
+    if (shift === 28 && byte > 0x0f) return fail(cursor, malformed);
+    zigzag |= (byte & 0x7f) << shift;
+  }
+  cursor.position = position;
+  return (zigzag >>> 1) ^ -(zigzag & 1);
+}
+
+/**
+ * A zigzag varint of at most 10 bytes. Exact within ±(2^53 - 1); a longer one comes out rounded, and never within
+ * those bounds, so that `Number.isSafeInteger` tells.
+ */
+export function readVarlong(cursor: ByteCursor): number {
+  const { bytes, end } = cursor;
+  let position = cursor.position;
+  if (position >= end) return fail(cursor, malformed);
+  let byte = bytes[position++] ?? 0;
+  // The low 28 bits fit an integer, the others are summed as a double; the sign is split off before anything rounds.
+  let low = byte & 0x7f;
+  for (let shift = 7; byte > 0x7f && shift < 28; shift += 7) {
+    if (position >= end) return fail(cursor, malformed);
+    byte = bytes[position++] ?? 0;
+    low |= (byte & 0x7f) << shift;
+  }
+  let high = 0;
+  for (let scale = 1; byte > 0x7f; scale *= 128) {
+    if (position >= end || scale > 2 ** 35) return fail(cursor, malformed);
+    byte = bytes[position++] ?? 0;
+    high += (byte & 0x7f) * scale;
+  }
+  cursor.position = position;
+  const magnitude = high * 2 ** 27 + (low >>> 1);
+  return low & 1 ? -magnitude - 1 : magnitude;
+}
+
+export function skipVarint(cursor: ByteCursor): void {
+  const { bytes, end } = cursor;
+  const start = cursor.position;
+  const longest = Math.min(end, start + 10);
+  let position = start;
+  while (position < longest && (bytes[position] ?? 0) > 0x7f) position++;
+  if (position >= longest) fail(cursor, malformed);
+  else cursor.position = position + 1;
+}
+
+export function skipBytes(cursor: ByteCursor, length: number): void {
+  if (length > cursor.end - cursor.position) fail(cursor, malformed);
+  else cursor.position += length;
+}
+
+/** Length prefix of Avro bytes or string: within what is left, or the cursor fails. */
+export function readLength(cursor: ByteCursor): number {
+  const length = readVarlong(cursor);
+  if (length < 0 || length > cursor.end - cursor.position) return fail(cursor, lengthOutOfBounds);
+  return length;
+}
+
+/** IEEE 754, little-endian, as Avro has it. */
+export function readFloat(cursor: ByteCursor): number {
+  const { position } = cursor;
+  if (position + 4 > cursor.end) return fail(cursor, malformed);
+  cursor.position = position + 4;
+  return cursor.view.getFloat32(position, true);
+}
+
+/** IEEE 754, little-endian, as Avro has it. */
+export function readDouble(cursor: ByteCursor): number {
+  const { position } = cursor;
+  if (position + 8 > cursor.end) return fail(cursor, malformed);
+  cursor.position = position + 8;
+  return cursor.view.getFloat64(position, true);
+}
