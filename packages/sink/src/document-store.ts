@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 
 import type { AdStatsDocument } from "@adstream/contracts/documents";
-import { type AnyBulkWriteOperation, type Collection, Long, MongoClient } from "mongodb";
+import { type AnyBulkWriteOperation, type Collection, Long } from "mongodb";
 
 import { decodeDocument, encodeFigures } from "./document-codec.ts";
 import { bulkWriteErrors, mongoError, refusesDocument } from "./mongo-errors.ts";
@@ -9,27 +9,6 @@ import type { DocumentStore, DocumentUpdate, Refusal, WriteOutcome } from "./por
 
 /** A document as the driver takes and gives it. */
 export type RawDocument = { _id: string } & Record<string, unknown>;
-
-/** Protocol 2.8. */
-export function openMongoClient(url: string): MongoClient {
-  return new MongoClient(url, {
-    appName: "adstream-sink",
-    writeConcern: { w: "majority", journal: true },
-    readConcern: { level: "majority" },
-    readPreference: "primary",
-    retryWrites: true,
-    serverSelectionTimeoutMS: 5_000,
-    connectTimeoutMS: 5_000,
-    socketTimeoutMS: 30_000,
-    maxPoolSize: 10,
-  });
-}
-
-/** Hosts of the connection string, for people; never its credentials. */
-export function serverName(client: MongoClient): string {
-  const { srvHost, hosts } = client.options;
-  return srvHost ?? hosts.map(String).join(",");
-}
 
 /**
  * Documents in a MongoDB collection, in plain operators only: an update pipeline could read data as expressions.
