@@ -81,3 +81,23 @@ export function reserveColumns(columns: RecordColumns, capacity: number): void {
   const rows = Math.max(capacity, columns.offset.length * 2);
   Object.assign(columns, createColumns(columns.values.length, rows));
 }
+
+/** Removes the first row; only for the one record that is read twice after a restore. */
+export function dropFirstRow(columns: RecordColumns): void {
+  const { count } = columns;
+  const rows = [
+    columns.offset,
+    columns.recordTime,
+    columns.rejected,
+    columns.eventTime,
+    columns.keyStart,
+    columns.keyLength,
+    columns.recordKeyStart,
+    columns.recordKeyLength,
+    columns.recordValueStart,
+    columns.recordValueLength,
+    ...columns.values,
+  ];
+  for (const column of rows) column.copyWithin(0, 1, count);
+  columns.count = count - 1;
+}

@@ -2,9 +2,12 @@ import type { RecordColumns } from "./columns.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { ResultColumns } from "./results.ts";
 
-/** Time as the run loop sees it. Only differences of `nowMs` mean anything; it never jumps back. */
+/** Time as the run loop sees it. */
 export interface Clock {
+  /** Monotonic: only differences mean anything, and it never jumps back. */
   nowMs(): number;
+  /** Wall time, epoch ms, for people and for the age of files; nothing else may depend on it. */
+  wallMs(): number;
   /** Resolves after `ms`, or at once when the signal aborts; never rejects. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }

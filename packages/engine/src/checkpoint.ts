@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import type { Canary } from "./canary.ts";
+import { StreamError } from "./errors.ts";
+import type { TaskCounts } from "./task.ts";
+import type { EpochMs } from "./window.ts";
+
+/** Raised when the bytes of a snapshot change their meaning. */
+export const stateSchemaVersion = 1;
+/** Raised only when the step function changes: the same log then gives other results. */
+export const codeVersion = 1;
+
+const format = 1;
+const magic = Buffer.from("ASCK");
+const magicEnd = Buffer.from("KCSA");
+const hashBytes = 32;
+const prefixBytes = magic.length + 2 + 4;
+const suffixBytes = hashBytes + 8 + magicEnd.length;
+const maxHeaderBytes = 1 << 20;
+
+/** Who wrote a frame; `nonce` tells one attempt from every other. */
+export type Writer = { readonly instance: string; readonly nonce: string; readonly at: string };
+
+/** Watermark advance at `offset` that the log does not contain; durable before its results are published. */
+export type Decision = {
+  readonly offset: number;
+  readonly watermark: EpochMs;
+  readonly why: "idle";
+};
+
+type Identity = {
+  readonly job: string;
+  readonly partition: number;
+  readonly seq: number;
+  readonly writer: Writer;
+};
+
+/** Takes a sequence number, and with it the task, before the first record is read. */
+export type ClaimHeader = Identity & {
+  readonly kind: "claim";
+  /** Sequence number of the checkpoint it goes on from; 0: none. */
+  readonly base: number;
+};
+
+export type CheckpointHeader = Identity & {
+  readonly kind: "checkpoint";
+  readonly jobEpoch: number;
+  /** Digest of the job's settings that give state its meaning. */
+  readonly topology: string;
+  readonly stateSchemaVersion: number;
+  readonly codeVersion: number;
+  readonly log: {
+    readonly clusterId: string;
+    readonly topic: string;
+    readonly partitions: number;
+    readonly nextOffset: number;
+    readonly canary: Canary | null;
+  };
+  /** null before the first record. */
+  readonly watermark: EpochMs | null;
+  readonly counts: TaskCounts;
+  /** To be applied after the state in the payload is restored. */
+  readonly decisions: readonly Decision[];
+  /** Size of the payload once decompressed. */
+  readonly stateBytes: number;
+};
+
+export type Frame = {
+  readonly header: ClaimHeader | CheckpointHeader;
+  readonly payload: Uint8Array;
+};
+
+/**
+ * The bytes of one object in the store:
+ *
+ *     "ASCK" u16 format | u32 header length | header JSON | u64 payload length | payload | sha256 of all before |
+ *     u64 total length | "KCSA"          (big endian; the end tells a torn or truncated file)
+ */
+export function encodeFrame({ header, payload }: Frame): Uint8Array {
+  const json = Buffer.from(JSON.stringify(header));
+  const total = prefixBytes + json.length + 8 + payload.length + suffixBytes;
+  const frame = Buffer.alloc(total);
+  magic.copy(frame);
+  frame.writeUInt16BE(format, 4);
+  frame.writeUInt32BE(json.length, 6);
+  json.copy(frame, prefixBytes);
+  const at = prefixBytes + json.length;
+  frame.writeBigUInt64BE(BigInt(payload.length), at);
+  frame.set(payload, at + 8);
+  const hashAt = total - suffixBytes;
+  createHash("sha256").update(frame.subarray(0, hashAt)).digest().copy(frame, hashAt);
+  frame.writeBigUInt64BE(BigInt(total), hashAt + hashBytes);
+  magicEnd.copy(frame, total - magicEnd.length);
+  return frame;
+}
+
+/**
+ * Reads a frame; every bound is checked before it is used.
+ * @throws {StreamError} CHECKPOINT_UNREADABLE, or STATE_INCOMPATIBLE for a format of newer code
+ */
+export function decodeFrame(bytes: Uint8Array): Frame {
+  const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (frame.length < prefixBytes + 8 + suffixBytes) throw unreadable("too short");
+  if (!frame.subarray(0, 4).equals(magic)) throw unreadable("wrong first bytes");
+  if (!frame.subarray(-4).equals(magicEnd)) throw unreadable("torn: the end is missing");
+  const hashAt = frame.length - suffixBytes;
+  if (frame.readBigUInt64BE(hashAt + hashBytes) !== BigInt(frame.length))
+    throw unreadable("torn: wrong length");
+  const hash = createHash("sha256").update(frame.subarray(0, hashAt)).digest();
+  if (!hash.equals(frame.subarray(hashAt, hashAt + hashBytes))) throw unreadable("wrong checksum");
+  const found = frame.readUInt16BE(4);
+  if (found !== format) throw incompatible(`frame format ${found}, this code reads ${format}`);
+  const headerLength = frame.readUInt32BE(6);
+  const payloadAt = prefixBytes + headerLength + 8;
+  if (headerLength > maxHeaderBytes || payloadAt > hashAt) throw unreadable("header length");
+  const header = parseHeader(frame.toString("utf8", prefixBytes, prefixBytes + headerLength));
+  if (frame.readBigUInt64BE(payloadAt - 8) !== BigInt(hashAt - payloadAt))
+    throw unreadable("payload length");
+  return { header, payload: frame.subarray(payloadAt, hashAt) };
+}
+
+function parseHeader(json: string): Frame["header"] {
+  let header: unknown;
+  try {
+    header = JSON.parse(json, (name, value: unknown) => {
+      if (name === "__proto__" || name === "constructor") throw unreadable("header names");
+      return value;
+    });
+  } catch (error) {
+    throw error instanceof StreamError ? error : unreadable("header is no JSON");
+  }
+  if (!isHeader(header)) throw unreadable("header fields");
+  if (header.kind === "checkpoint" && header.stateSchemaVersion > stateSchemaVersion) {
+    throw incompatible(
+      `state version ${header.stateSchemaVersion}, this code reads ${stateSchemaVersion}`,
+    );
+  }
+  return header;
+}
+
+/** The checksum already proves that a writer of ours made it; this guards against writers of other versions. */
+function isHeader(value: unknown): value is Frame["header"] {
+  if (typeof value !== "object" || value === null) return false;
+  const header: Partial<Record<keyof CheckpointHeader | "base", unknown>> = value;
+  const identified =
+    typeof header.job === "string" &&
+    Number.isInteger(header.partition) &&
+    Number.isInteger(header.seq) &&
+    typeof header.writer === "object";
+  if (header.kind === "claim") return identified && Number.isInteger(header.base);
+  return (
+    identified &&
+    header.kind === "checkpoint" &&
+    Number.isInteger(header.jobEpoch) &&
+    Number.isInteger(header.stateBytes) &&
+    typeof header.topology === "string" &&
+    typeof header.log === "object" &&
+    Array.isArray(header.decisions)
+  );
+}
+
+function unreadable(what: string): StreamError {
+  return new StreamError("CHECKPOINT_UNREADABLE", "stop", `checkpoint frame: ${what}`);
+}
+
+function incompatible(what: string): StreamError {
+  return new StreamError(
+    "STATE_INCOMPATIBLE",
+    "stop",
+    `checkpoint was written by newer code: ${what}`,
+  );
+}

@@ -1,0 +1,123 @@
+import type { CheckpointHeader } from "./checkpoint.ts";
+import type { CheckpointLadder } from "./checkpoint-ladder.ts";
+import type { RunOptions } from "./run-options.ts";
+import type { TaskSnapshot } from "./task-snapshot.ts";
+
+/** What became of a checkpoint. "unknown": it may or may not be in the store, and reading back did not help. */
+export type Written = "durable" | "fenced" | "failed" | "unknown";
+
+/** The numbers one owner takes for one task, and what it knows of still being the newest owner. */
+export class TaskCheckpoints {
+  /** The newest number we took. */
+  seq: number;
+  /** `Clock.nowMs` of the last durable checkpoint, or of taking the task. */
+  writtenAt: number;
+  readonly #options: RunOptions;
+  readonly #ladder: CheckpointLadder;
+  readonly #partition: number;
+  /** Nonces of attempts at `seq + 1` whose outcome is unknown. */
+  #open: string[] = [];
+  /** When we last knew that nobody had claimed the task after us. */
+  #newestAt: number;
+
+  constructor(
+    options: RunOptions,
+    ladder: CheckpointLadder,
+    owner: { partition: number; seq: number; claimedAt: number },
+  ) {
+    this.#options = options;
+    this.#ladder = ladder;
+    this.#partition = owner.partition;
+    this.seq = owner.seq;
+    this.writtenAt = owner.claimedAt;
+    this.#newestAt = owner.claimedAt;
+  }
+
+  /** Makes a snapshot durable under the next number, and commits its offset for lag tools. */
+  async write(snapshot: TaskSnapshot): Promise<Written> {
+    const { clock, codec, events, source } = this.#options;
+    const { state, header, pauseMs } = snapshot;
+    const startedAt = clock.nowMs();
+    const payload = await codec.compress(state);
+    for (;;) {
+      const attemptAt = clock.nowMs();
+      const numbered = this.#number(header);
+      const { nonce } = numbered.writer;
+      const created = await this.#ladder.create({ header: numbered, payload }, this.#open);
+      if (created === "mine" || created === "earlier") {
+        this.seq++;
+        this.#open = [];
+        this.#newestAt = attemptAt;
+        if (created === "earlier") continue;
+        this.writtenAt = clock.nowMs();
+        events.checkpointed({
+          partition: this.#partition,
+          seq: this.seq,
+          nextOffset: header.log.nextOffset,
+          bytes: payload.length,
+          pauseMs,
+          durationMs: this.writtenAt - startedAt,
+        });
+        await source.commit(new Map([[this.#partition, header.log.nextOffset]]));
+        await this.#prune();
+        return "durable";
+      }
+      if (created === "unknown") this.#open.push(nonce);
+      if (created === "taken") return "fenced";
+      events.checkpointFailed({ partition: this.#partition, seq: this.seq + 1, outcome: created });
+      return created;
+    }
+  }
+
+  /** True when nobody took the task after us; asked when the group gives it to us again. */
+  async newest(): Promise<boolean> {
+    const askedAt = this.#options.clock.nowMs();
+    const top = await this.#ladder.top();
+    // Only a read of the frame could tell an attempt of ours from a claim of another: take it as theirs.
+    if (top !== this.seq) return false;
+    this.#newestAt = askedAt;
+    return true;
+  }
+
+  /**
+   * Whether results may be published: false when another process took the task.
+   *
+   * An owner that was frozen may not know of its successor's decisions, and would count records that are late by them.
+   * A successor decides no earlier than one idle timeout after its claim, so whoever knows itself to be the newest owner
+   * within half of it has read nothing behind such a decision. Older knowledge is renewed here. When the store does not
+   * answer we go on: without it nobody can claim or decide either.
+   */
+  async mayPublish(): Promise<boolean> {
+    const { clock, idleTimeoutMs, events } = this.#options;
+    const askedAt = clock.nowMs();
+    if (askedAt - this.#newestAt <= idleTimeoutMs / 2) return true;
+    try {
+      if ((await this.#ladder.top()) > this.seq + Math.min(1, this.#open.length)) return false;
+      this.#newestAt = askedAt;
+    } catch (error) {
+      events.retried({ partition: this.#partition, what: "ownership check", error, delayMs: 0 });
+    }
+    return true;
+  }
+
+  #number(header: TaskSnapshot["header"]): CheckpointHeader {
+    const { instance, nonce, clock } = this.#options;
+    const at = new Date(clock.wallMs()).toISOString();
+    return { ...header, seq: this.seq + 1, writer: { instance, nonce: nonce(), at } };
+  }
+
+  /** Old objects only cost space, so a store that cannot remove them stops nothing. */
+  async #prune(): Promise<void> {
+    const { clock, events } = this.#options;
+    try {
+      await this.#ladder.prune(this.seq, clock.wallMs());
+    } catch (error) {
+      events.retried({
+        partition: this.#partition,
+        what: "pruning checkpoints",
+        error,
+        delayMs: 0,
+      });
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import { aggregateColumns, restoreAggregate } from "./aggregate-snapshot.ts";
+import { createBreaker, countDeadLetter } from "./breaker.ts";
+import { ColumnReader, packColumns } from "./byte-layout.ts";
+import { type Canary, canaryOf } from "./canary.ts";
+import { rejectReasons, type RecordColumns } from "./columns.ts";
+import { type SetAside, setAside } from "./dead-letters.ts";
+import { StreamError } from "./errors.ts";
+import type { TaskOutput } from "./ports.ts";
+import { type EpochMs } from "./window.ts";
+import { WindowedAggregate, type WindowedJob } from "./windowed-aggregate.ts";
+
+/** Records of a task by outcome: in = counted + late + dead. */
+export type TaskCounts = { in: number; late: number; dead: number };
+
+/**
+ * One partition's state: a pure function of the log before `nextOffset` and of the recorded decisions.
+ * Equal prefixes give equal `snapshot()` bytes, whatever the batching, timing or restarts.
+ */
+export class Task {
+  readonly partition: number;
+  readonly job: WindowedJob;
+  /** Offset of the next record to apply. */
+  nextOffset: number;
+  readonly counts: TaskCounts = { in: 0, late: 0, dead: 0 };
+  /** Highest Kafka timestamp seen, epoch ms: what time it is in the log. -1 when no record had one. */
+  highestRecordTime = -1;
+  canary: Canary | undefined;
+  /** Schema ids whose records are dead letters by decision. */
+  readonly unknownSchemas = new Set<number>();
+  #aggregate: WindowedAggregate;
+  #breaker = createBreaker();
+  #deadLetters: SetAside[] = [];
+  #late: SetAside[] = [];
+
+  constructor(job: WindowedJob, partition: number, nextOffset: number) {
+    this.job = job;
+    this.partition = partition;
+    this.nextOffset = nextOffset;
+    this.#aggregate = new WindowedAggregate(job, nextOffset);
+  }
+
+  /** What the task computes; read only from outside. */
+  get aggregate(): WindowedAggregate {
+    return this.#aggregate;
+  }
+
+  /** Rows that wait for `output`. */
+  get pendingRows(): number {
+    return this.#aggregate.pendingResults + this.#deadLetters.length + this.#late.length;
+  }
+
+  /**
+   * Applies the records of a batch; all of them lie at or after `nextOffset`.
+   * @throws {StreamError} DEAD_LETTER_BREAKER; the task is not to be used after it
+   */
+  apply(columns: RecordColumns, nextOffset: number): void {
+    const seenBefore = this.counts.in;
+    const { recordTime, count } = columns;
+    for (let row = 0; row < count; row++) {
+      const logged = recordTime[row] ?? -1;
+      if (logged > this.highestRecordTime) this.highestRecordTime = logged;
+    }
+    this.counts.in += count;
+    this.#aggregate.apply(columns, {
+      dead: (row, reason) => this.#addDeadLetter(columns, row, reason, seenBefore + row),
+      late: (row) => {
+        this.counts.late++;
+        this.#late.push(setAside(columns, row, 0));
+      },
+    });
+    if (count > 0) this.canary = canaryOf(columns, count - 1);
+    this.nextOffset = nextOffset;
+  }
+
+  /** Everything there is to say since the last call. */
+  output(jobEpoch: number, onlyFinal: boolean): TaskOutput {
+    const output = {
+      partition: this.partition,
+      jobEpoch,
+      results: this.#aggregate.collect(this.nextOffset, onlyFinal),
+      deadLetters: this.#deadLetters,
+      late: this.#late,
+    };
+    this.#deadLetters = [];
+    this.#late = [];
+    return output;
+  }
+
+  /** Advances the watermark by a decision that is durable already. */
+  decide(watermark: EpochMs): void {
+    this.#aggregate.decide(watermark, this.nextOffset);
+  }
+
+  /** A copy of the state as bytes. What waits for `output` is not in it: publish that first. */
+  snapshot(): Uint8Array {
+    const { canary } = this;
+    return packColumns([
+      Float64Array.of(
+        this.nextOffset,
+        this.highestRecordTime,
+        this.counts.in,
+        this.counts.late,
+        this.counts.dead,
+        canary?.offset ?? -1,
+        canary?.recordTime ?? -1,
+        canary?.crc ?? 0,
+      ),
+      Float64Array.from(this.#breaker.recent),
+      Float64Array.from([...this.unknownSchemas].sort((a, b) => a - b)),
+      ...aggregateColumns(this.#aggregate),
+    ]);
+  }
+
+  /** @throws {StreamError} CHECKPOINT_UNREADABLE */
+  static restore(job: WindowedJob, partition: number, snapshot: Uint8Array): Task {
+    const reader = new ColumnReader(snapshot);
+    const [nextOffset = 0, highest = -1, seen = 0, late = 0, dead = 0, ...canary] =
+      reader.float64();
+    const task = new Task(job, partition, nextOffset);
+    task.highestRecordTime = highest;
+    Object.assign(task.counts, { in: seen, late, dead });
+    const [offset = -1, recordTime = -1, crc = 0] = canary;
+    if (offset >= 0) task.canary = { offset, recordTime, crc };
+    task.#breaker = createBreaker([...reader.float64()]);
+    for (const id of reader.float64()) task.unknownSchemas.add(id);
+    task.#aggregate = restoreAggregate(job, nextOffset, reader);
+    reader.end();
+    return task;
+  }
+
+  #addDeadLetter(columns: RecordColumns, row: number, reason: number, ordinal: number): void {
+    this.counts.dead++;
+    this.#deadLetters.push(setAside(columns, row, reason));
+    if (!countDeadLetter(this.#breaker, ordinal)) return;
+    const offset = columns.offset[row] ?? 0;
+    throw new StreamError(
+      "DEAD_LETTER_BREAKER",
+      "stop",
+      `partition ${this.partition}: more than 1 % of recent records cannot be processed, the last one at offset ${offset} ` +
+        `because of ${rejectReasons[reason] ?? "an unknown reason"}; mend the producers or the reader, then start again`,
+    );
+  }
+}

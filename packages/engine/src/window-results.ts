@@ -1,0 +1,137 @@
+import { cell, type Pane } from "./pane.ts";
+import { appendResult, createResults, type ResultColumns } from "./results.ts";
+import type { WindowedJob } from "./windowed-aggregate.ts";
+import type { KeyDictionary } from "./key-dictionary.ts";
+import type { EpochMs } from "./window.ts";
+
+type WindowState = {
+  readonly keys: KeyDictionary;
+  readonly panes: ReadonlyMap<EpochMs, Pane>;
+};
+
+/** Turns panes into result rows and keeps them until they are taken. */
+export class WindowResults {
+  columns: ResultColumns;
+  readonly #job: WindowedJob;
+  readonly #paneMs: number;
+  /** Key id -> number of the window pass that has its row already. */
+  #seen = new Uint32Array(64);
+  #pass = 0;
+
+  constructor(job: WindowedJob, paneMs: number) {
+    this.#job = job;
+    this.#paneMs = paneMs;
+    this.columns = createResults(job.sumCount);
+  }
+
+  /** A row for each key of a window that closes, all with the version of what closed it. */
+  addAll(start: EpochMs, state: WindowState, status: number, version: number): void {
+    const panes = this.#panesOf(start, state);
+    this.#beginPass(state.keys.count);
+    for (const pane of panes) {
+      for (let index = 0; index < pane.count; index++) {
+        const key = pane.keys[index] ?? 0;
+        if (this.#firstSeen(key))
+          this.#add(start, state.keys.key(key), key, panes, status, version);
+      }
+    }
+  }
+
+  /**
+   * A row for each key of a window with a cell touched since `touchedFrom`, unless its last change is not after
+   * `closedAt`: then the row it got at closing says the same.
+   */
+  addTouched(
+    start: EpochMs,
+    state: WindowState,
+    status: number,
+    touchedFrom: number,
+    closedAt: number,
+  ): void {
+    const panes = this.#panesOf(start, state);
+    this.#beginPass(state.keys.count);
+    for (const pane of panes) {
+      for (let at = 0; at < pane.touchedCount; at++) {
+        const key = pane.keys[pane.touched[at] ?? 0] ?? 0;
+        if (!this.#firstSeen(key)) continue;
+        const changed = lastChange(panes, key);
+        if (changed < touchedFrom || 2 * changed <= closedAt) continue;
+        this.#add(start, state.keys.key(key), key, panes, status, 2 * changed);
+      }
+    }
+  }
+
+  /** The rows so far; the next ones go into new columns. */
+  take(): ResultColumns {
+    const taken = this.columns;
+    this.columns = createResults(this.#job.sumCount);
+    return taken;
+  }
+
+  #panesOf(start: EpochMs, state: WindowState): Pane[] {
+    const panes: Pane[] = [];
+    for (let at = start; at < start + this.#job.window.sizeMs; at += this.#paneMs) {
+      const pane = state.panes.get(at);
+      if (pane !== undefined) panes.push(pane);
+    }
+    return panes;
+  }
+
+  #beginPass(keyCount: number): void {
+    if (keyCount > this.#seen.length || this.#pass === 0xffff_ffff) {
+      this.#seen = new Uint32Array(Math.max(keyCount, this.#seen.length * 2));
+      this.#pass = 0;
+    }
+    this.#pass++;
+  }
+
+  #firstSeen(key: number): boolean {
+    if (this.#seen[key] === this.#pass) return false;
+    this.#seen[key] = this.#pass;
+    return true;
+  }
+
+  #add(
+    start: EpochMs,
+    keyBytes: Uint8Array,
+    key: number,
+    panes: readonly Pane[],
+    status: number,
+    version: number,
+  ): void {
+    const { columns } = this;
+    const row = appendResult(columns, keyBytes);
+    columns.windowStart[row] = start;
+    columns.windowEnd[row] = start + this.#job.window.sizeMs;
+    columns.status[row] = status;
+    columns.version[row] = version;
+    columns.maxEventTime[row] = Number.NEGATIVE_INFINITY;
+    columns.maxRecordTime[row] = -1;
+    for (const pane of panes) {
+      const index = pane.find(key);
+      if (index >= 0) addCell(columns, row, pane, index * pane.stride);
+    }
+  }
+}
+
+function lastChange(panes: readonly Pane[], key: number): number {
+  let changed = 0;
+  for (const pane of panes) {
+    const index = pane.find(key);
+    if (index < 0) continue;
+    changed = Math.max(changed, pane.cells[index * pane.stride + cell.changed] ?? 0);
+  }
+  return changed;
+}
+
+function addCell(columns: ResultColumns, row: number, pane: Pane, base: number): void {
+  const { cells } = pane;
+  columns.records[row] = (columns.records[row] ?? 0) + (cells[base + cell.records] ?? 0);
+  const time = cells[base + cell.maxEventTime] ?? 0;
+  if (time > (columns.maxEventTime[row] ?? 0)) columns.maxEventTime[row] = time;
+  const logged = cells[base + cell.maxRecordTime] ?? -1;
+  if (logged > (columns.maxRecordTime[row] ?? -1)) columns.maxRecordTime[row] = logged;
+  for (const [sum, column] of columns.sums.entries()) {
+    column[row] = (column[row] ?? 0) + (cells[base + cell.sums + sum] ?? 0);
+  }
+}

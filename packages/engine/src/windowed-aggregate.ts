@@ -1,0 +1,292 @@
+import type { RecordColumns } from "./columns.ts";
+import { rejectCode } from "./columns.ts";
+import { KeyDictionary } from "./key-dictionary.ts";
+import { cell, Pane } from "./pane.ts";
+import { type ResultColumns, resultStatuses } from "./results.ts";
+import { completeness, createWatermark, type Watermark, watermarkTime } from "./watermark.ts";
+import {
+  type EpochMs,
+  newestWindowStart,
+  nextWindowEnd,
+  paneLength,
+  type SlidingWindow,
+} from "./window.ts";
+import { WindowResults } from "./window-results.ts";
+
+/** What a windowed job computes; part of a checkpoint's identity. */
+export type WindowedJob = {
+  readonly window: SlidingWindow;
+  readonly watermarkDelayMs: number;
+  /** How long after its end a window may still be corrected. */
+  readonly allowedLatenessMs: number;
+  /** How far an event time may lie ahead of the record's own timestamp. */
+  readonly maxFutureMs: number;
+  /** Value columns that are summed, all of them. */
+  readonly sumCount: number;
+};
+
+/** What happens to records that are not counted; `row` points into the columns being applied. */
+export type SetAsideRows = {
+  dead(row: number, reason: number): void;
+  late(row: number): void;
+};
+
+const aheadOfRecord = rejectCode("event time ahead of the record");
+const early = resultStatuses.indexOf("early");
+const final = resultStatuses.indexOf("final");
+const corrected = resultStatuses.indexOf("corrected");
+/** Below this many keys reclaiming is not worth a renumbering. */
+const reclaimFromKeys = 1024;
+
+/**
+ * Sums per key over sliding event-time windows of one partition.
+ *
+ * State after a record is a function of the records before it and of the recorded decisions, whatever the batching:
+ * lateness and closing are judged record by record. A record is folded into one pane; a window is the sum of its panes,
+ * oldest first, captured at the very record that closes it, since a later one may be late for that window and still
+ * belong to its last pane (Li et al., "No Pane, No Gain", 2005).
+ *
+ * Delivery guarantee: a result taken by `collect` is a true statement about its version for ever.
+ * Back pressure: closed windows wait in memory until `collect`; `pendingResults` counts them.
+ */
+export class WindowedAggregate {
+  readonly job: WindowedJob;
+  readonly keys = new KeyDictionary();
+  readonly panes = new Map<EpochMs, Pane>();
+  /** Closed windows that may still be corrected: start -> version at which they closed. */
+  readonly closed = new Map<EpochMs, number>();
+  readonly watermark: Watermark;
+  readonly #paneMs: number;
+  #results: WindowResults;
+  #current: Pane | undefined;
+  /** Events before it are late for every window that would hold them. */
+  #onTimeFrom = Number.NEGATIVE_INFINITY;
+  /** Watermark at which the next window closes or expires. */
+  #nextBoundary = Number.NEGATIVE_INFINITY;
+  /** Every window that ends at or before it is closed. */
+  #closedThrough = Number.NEGATIVE_INFINITY;
+  /** Cells whose `changed` is at or above it changed since results were collected last. */
+  #touchedFrom: number;
+
+  constructor(job: WindowedJob, nextOffset: number) {
+    this.job = job;
+    this.watermark = createWatermark(job.watermarkDelayMs);
+    this.#paneMs = paneLength(job.window);
+    this.#results = new WindowResults(job, this.#paneMs);
+    this.#touchedFrom = nextOffset + 1;
+  }
+
+  get stride(): number {
+    return cell.sums + this.job.sumCount;
+  }
+
+  get pendingResults(): number {
+    return this.#results.columns.count;
+  }
+
+  /** Open windows that hold records. */
+  get openWindows(): number {
+    return this.#windowsOf(isFilled, (end) => end > this.#closedThrough).length;
+  }
+
+  /** Applies accepted records in order; the others go to `aside`. */
+  apply(columns: RecordColumns, aside: SetAsideRows): void {
+    const { count, offset, recordTime, rejected, eventTime, keyStart, keyLength, bytes } = columns;
+    const { maxFutureMs, watermarkDelayMs } = this.job;
+    for (let row = 0; row < count; row++) {
+      const time = eventTime[row] ?? 0;
+      const logged = recordTime[row] ?? -1;
+      if (rejected[row] !== 0) {
+        aside.dead(row, rejected[row] ?? 0);
+      } else if (logged >= 0 && time > logged + maxFutureMs) {
+        aside.dead(row, aheadOfRecord);
+      } else if (time < this.#onTimeFrom) {
+        aside.late(row);
+      } else {
+        const key = this.keys.idOf(bytes, keyStart[row] ?? 0, keyLength[row] ?? 0);
+        const changed = (offset[row] ?? 0) + 1;
+        this.#fold(this.#paneAt(time), key, columns, row, changed);
+        const complete = completeness(time, logged);
+        if (complete > this.watermark.highest) {
+          this.watermark.highest = complete;
+          if (complete - watermarkDelayMs >= this.#nextBoundary) this.#advance(2 * changed);
+        }
+      }
+    }
+  }
+
+  /**
+   * The furthest the watermark may go by decision when nothing more came until `now` (epoch ms of the log): the end of
+   * the last open window that ended before `now` - delay. undefined when there is none.
+   */
+  decidable(now: EpochMs): EpochMs | undefined {
+    const before = now - this.job.watermarkDelayMs;
+    const ends = this.#windowsOf(isFilled, (end) => end > this.#closedThrough && end < before);
+    const last = ends.at(-1);
+    return last === undefined ? undefined : last + this.job.window.sizeMs;
+  }
+
+  /** Advances the watermark by a recorded decision taken at `nextOffset`. */
+  decide(watermark: EpochMs, nextOffset: number): void {
+    if (watermark <= watermarkTime(this.watermark)) return;
+    this.watermark.decided = watermark;
+    if (watermark >= this.#nextBoundary) this.#advance(2 * nextOffset + 1);
+  }
+
+  /**
+   * Results since the last call: windows that closed, then corrections, then (unless `onlyFinal`) open windows that
+   * changed. `nextOffset` is the offset of the next record to be applied.
+   */
+  collect(nextOffset: number, onlyFinal: boolean): ResultColumns {
+    const { job } = this;
+    const expiredThrough = this.#closedThrough - job.allowedLatenessMs;
+    for (const start of this.#windowsOf(isTouched, (end) => end > expiredThrough)) {
+      if (start + job.window.sizeMs <= this.#closedThrough) this.#addCorrections(start);
+      else if (!onlyFinal) this.#results.addTouched(start, this, early, this.#touchedFrom, 0);
+    }
+    for (const pane of this.panes.values()) pane.touchedCount = 0;
+    this.#touchedFrom = nextOffset + 1;
+    return this.#results.take();
+  }
+
+  /** Adopts restored keys, panes, closed windows and watermark; nothing counts as changed. */
+  restored(nextOffset: number): void {
+    this.#closedThrough = watermarkTime(this.watermark);
+    this.#touchedFrom = nextOffset + 1;
+    this.#setBoundaries();
+  }
+
+  /** Bytes of memory that grow with keys and events. */
+  get byteLength(): number {
+    let total = this.keys.byteLength;
+    for (const pane of this.panes.values()) total += pane.byteLength;
+    return total;
+  }
+
+  #paneAt(time: EpochMs): Pane {
+    const current = this.#current;
+    if (current !== undefined && time >= current.start && time < current.start + this.#paneMs) {
+      return current;
+    }
+    const start = Math.floor(time / this.#paneMs) * this.#paneMs;
+    let pane = this.panes.get(start);
+    if (pane === undefined) {
+      pane = new Pane(start, this.stride, this.keys.count);
+      this.panes.set(start, pane);
+    }
+    this.#current = pane;
+    return pane;
+  }
+
+  #fold(pane: Pane, key: number, columns: RecordColumns, row: number, changed: number): void {
+    const index = pane.obtain(key);
+    const { cells } = pane;
+    const base = index * pane.stride;
+    if ((cells[base + cell.changed] ?? 0) < this.#touchedFrom) pane.touch(index);
+    cells[base] = (cells[base] ?? 0) + 1;
+    cells[base + cell.changed] = changed;
+    const time = columns.eventTime[row] ?? 0;
+    if (time > (cells[base + cell.maxEventTime] ?? 0)) cells[base + cell.maxEventTime] = time;
+    const logged = columns.recordTime[row] ?? -1;
+    if (logged > (cells[base + cell.maxRecordTime] ?? 0)) cells[base + cell.maxRecordTime] = logged;
+    const { values } = columns;
+    for (let sum = 0; sum < values.length; sum++) {
+      const at = base + cell.sums + sum;
+      cells[at] = (cells[at] ?? 0) + (values[sum]?.[row] ?? 0);
+    }
+  }
+
+  #advance(version: number): void {
+    const { allowedLatenessMs } = this.job;
+    const through = watermarkTime(this.watermark);
+    const from = this.#closedThrough;
+    for (const start of this.#windowsOf(isFilled, (end) => end > from && end <= through)) {
+      this.#results.addAll(start, this, final, version);
+      if (allowedLatenessMs > 0) this.closed.set(start, version);
+    }
+    if (allowedLatenessMs > 0) this.#captureCorrections(from, through);
+    this.#closedThrough = through;
+    this.#expire(through - allowedLatenessMs);
+    this.#setBoundaries();
+  }
+
+  /** Corrections of windows that expire now: a later record of a shared pane must not get into them. */
+  #captureCorrections(from: EpochMs, through: EpochMs): void {
+    const { allowedLatenessMs } = this.job;
+    const expires = (end: EpochMs): boolean =>
+      end > from - allowedLatenessMs && end <= through - allowedLatenessMs;
+    for (const start of this.#windowsOf(isTouched, expires)) this.#addCorrections(start);
+  }
+
+  #addCorrections(start: EpochMs): void {
+    const closedAt = this.closed.get(start) ?? 0;
+    this.#results.addTouched(start, this, corrected, this.#touchedFrom, closedAt);
+  }
+
+  /** Drops what no window that may still change needs: windows that ended at or before `through`. */
+  #expire(through: EpochMs): void {
+    const { sizeMs } = this.job.window;
+    for (const start of this.closed.keys()) {
+      if (start + sizeMs <= through) this.closed.delete(start);
+    }
+    let dropped = false;
+    for (const start of this.panes.keys()) {
+      if (newestWindowStart(start, this.job.window) + sizeMs > through) continue;
+      this.panes.delete(start);
+      dropped = true;
+    }
+    if (!dropped) return;
+    this.#current = undefined;
+    this.#reclaimKeys();
+  }
+
+  /** Forgets keys without an open pane once they are more than half: memory follows the open windows, not history. */
+  #reclaimKeys(): void {
+    const { keys } = this;
+    if (keys.count < reclaimFromKeys) return;
+    const live = new Uint8Array(keys.count);
+    let liveCount = 0;
+    for (const pane of this.panes.values()) {
+      for (let index = 0; index < pane.count; index++) {
+        const key = pane.keys[index] ?? 0;
+        if (live[key] === 0) liveCount++;
+        live[key] = 1;
+      }
+    }
+    if (liveCount * 2 > keys.count) return;
+    const renumbered = keys.retain(live);
+    for (const pane of this.panes.values()) pane.renumber(renumbered, keys.count);
+  }
+
+  #setBoundaries(): void {
+    const { window, allowedLatenessMs } = this.job;
+    const through = this.#closedThrough;
+    if (through === Number.NEGATIVE_INFINITY) return;
+    const firstUnexpiredEnd = nextWindowEnd(through - allowedLatenessMs, window);
+    const nextExpiry = firstUnexpiredEnd + allowedLatenessMs;
+    this.#nextBoundary = Math.min(nextWindowEnd(through, window), nextExpiry);
+    this.#onTimeFrom = firstUnexpiredEnd - window.sizeMs;
+  }
+
+  /** Starts of the windows with a pane that `holds` and with a `wanted` end, oldest first. */
+  #windowsOf(holds: (pane: Pane) => boolean, wanted: (end: EpochMs) => boolean): EpochMs[] {
+    const { sizeMs, slideMs } = this.job.window;
+    const starts = new Set<EpochMs>();
+    for (const pane of this.panes.values()) {
+      if (!holds(pane)) continue;
+      let start = newestWindowStart(pane.start, this.job.window);
+      for (; start + sizeMs > pane.start; start -= slideMs) {
+        if (wanted(start + sizeMs)) starts.add(start);
+      }
+    }
+    return [...starts].sort((a, b) => a - b);
+  }
+}
+
+function isFilled(pane: Pane): boolean {
+  return pane.count > 0;
+}
+
+function isTouched(pane: Pane): boolean {
+  return pane.touchedCount > 0;
+}
