@@ -24,9 +24,9 @@ export type ServiceContext<Config> = {
   /** Aborted by SIGTERM, SIGINT, or when the parent is gone: stop reading, flush, save, return. */
   readonly signal: AbortSignal;
   /** From now on `/readyz` says yes, until the signal. */
-  ready(): void;
+  readonly ready: () => void;
   /** Sends figures to the parent when there is one (`pnpm dev`), else nothing. */
-  status(fields: Readonly<Record<string, unknown>>): void;
+  readonly status: (fields: Readonly<Record<string, unknown>>) => void;
 };
 
 export type Service<Schema extends ServiceShape> = {
