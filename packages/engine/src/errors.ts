@@ -18,6 +18,8 @@ export const errorCodes = {
   SERVER_UNAVAILABLE: exitCodes.internal,
   /** A publish was not acknowledged within its deadline: what the log holds is unknown, so start over. */
   PUBLISH_DEADLINE: exitCodes.internal,
+  /** A record that no topic takes; its owner publishes something smaller in its place. */
+  RECORD_TOO_LARGE: exitCodes.internal,
   /** The checkpoint store refused or lost a write; processing goes on, the checkpoint is tried again. */
   CHECKPOINT_UNWRITABLE: exitCodes.internal,
   /** A stored checkpoint fails its checksums, is torn, or is of an unknown format. */
