@@ -3,6 +3,9 @@ import { scrubber } from "./secret.ts";
 import type { DestinationStream, Level, Logger } from "pino";
 import type { Secret } from "./secret.ts";
 
+/** What services log to. */
+export type Log = Logger;
+
 export type LogLevel = Level | "silent";
 
 export type LogOptions = {

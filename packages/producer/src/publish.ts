@@ -1,0 +1,67 @@
+import { valueOf } from "./bad-records.ts";
+import type { Emission } from "./ad-events.ts";
+import type { Encoder } from "./bad-records.ts";
+import type { Pace } from "./pace.ts";
+import type { Tally } from "./tally.ts";
+
+/** A record on its way to the log; the key decides the partition. */
+export type Outgoing = {
+  readonly topic: string;
+  readonly key: string;
+  readonly value: Uint8Array | null;
+};
+
+/** Time as the loop sees it; tests move it by hand. */
+export type Clock = {
+  /** Never steps back. */
+  monotonicMs(): number;
+  /** Unix time. */
+  wallMs(): number;
+  /** Resolves after `delayMs`, or as soon as the signal is aborted. */
+  sleep(delayMs: number, signal: AbortSignal): Promise<void>;
+};
+
+export type Traffic = {
+  readonly topic: string;
+  readonly next: (nowMs: number) => Emission;
+  readonly encoder: Encoder;
+  readonly pace: Pace;
+  /** Stop after so many records. */
+  readonly count: number;
+  /** Resolves when the log has acknowledged all of them. */
+  readonly publish: (records: readonly Outgoing[]) => Promise<void>;
+  readonly tally: Tally;
+  readonly clock: Clock;
+};
+
+/** Records become due all the time; sending them in batches of a tick is what makes the client fast. */
+const tickMs = 10;
+/** An idle producer still looks at its signal and its clock. */
+const maxSleepMs = 1_000;
+/** Bounds what a catch-up holds in memory; 5,000 records are well under 1 MiB. */
+const maxBatchRecords = 5_000;
+
+/**
+ * Sends records as they become due until `count` of them are acknowledged or the signal is aborted. One batch is in
+ * flight at a time (protocol K1); while the log does not acknowledge, the pace keeps what is due, within its bound.
+ */
+export async function publishTraffic(traffic: Traffic, signal: AbortSignal): Promise<void> {
+  const { pace, publish, tally, clock, count } = traffic;
+  while (!signal.aborted && tally.records < count) {
+    const nowMs = clock.monotonicMs();
+    const dueMs = pace.take(nowMs, Math.min(maxBatchRecords, count - tally.records));
+    if (dueMs.length > 0) {
+      const toWallMs = clock.wallMs() - nowMs;
+      const emissions = dueMs.map((atMs) => traffic.next(Math.floor(toWallMs + atMs)));
+      await publish(emissions.map((emission) => outgoing(emission, traffic)));
+      for (const emission of emissions) tally.add(emission);
+    }
+    if (tally.records >= count) return;
+    const waitMs = Math.max(nowMs + tickMs, pace.nextMs()) - clock.monotonicMs();
+    if (waitMs > 0) await clock.sleep(Math.min(waitMs, maxSleepMs), signal);
+  }
+}
+
+function outgoing({ event, flaw }: Emission, { topic, encoder }: Traffic): Outgoing {
+  return { topic, key: event.ad_id, value: valueOf(event, flaw, encoder) };
+}

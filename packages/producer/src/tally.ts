@@ -1,0 +1,98 @@
+import { Counter, Gauge } from "@adstream/service/metrics";
+import type { Registry } from "@adstream/service/metrics";
+import type { Emission } from "./ad-events.ts";
+
+/** What was acknowledged so far, by what it was. */
+export type Tally = {
+  /** All of them: events, redeliveries and bad ones. */
+  readonly records: number;
+  add(emission: Emission): void;
+  counts(): Counts;
+};
+
+export type Counts = {
+  readonly produced: number;
+  readonly events: number;
+  readonly redelivered: number;
+  readonly bad: number;
+  readonly repeats: number;
+  readonly outOfOrder: number;
+  readonly late: number;
+};
+
+export function openTally(): Tally {
+  const counts = { events: 0, redelivered: 0, bad: 0, repeats: 0, outOfOrder: 0, late: 0 };
+  let records = 0;
+  return {
+    get records() {
+      return records;
+    },
+    add({ kind, repeat, timing }) {
+      records++;
+      if (repeat) counts.repeats++;
+      if (kind === "redelivery") counts.redelivered++;
+      else if (kind === "bad") counts.bad++;
+      else {
+        counts.events++;
+        if (timing === "late") counts.late++;
+        if (timing === "out of order") counts.outOfOrder++;
+      }
+    },
+    counts: () => ({ produced: records, ...counts }),
+  };
+}
+
+/** The tally and the schedule as metrics, read when they are scraped. */
+export function producerMetrics(
+  registry: Registry,
+  tally: Tally,
+  schedule: { readonly behindMs: () => number; readonly skippedMs: () => number },
+): void {
+  const counter = (name: string, help: string, labels: Record<string, () => number>): void => {
+    const metric = new Counter({
+      name,
+      help,
+      labelNames: ["kind"],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [kind, read] of Object.entries(labels)) this.inc({ kind }, read());
+      },
+    });
+    registry.registerMetric(metric);
+  };
+  counter("adstream_produced_events_total", "Acknowledged records, by what they are", {
+    event: () => tally.counts().events,
+    redelivery: () => tally.counts().redelivered,
+    bad: () => tally.counts().bad,
+  });
+  counter("adstream_produced_disorder_total", "Acknowledged events not in order, by how far", {
+    late: () => tally.counts().late,
+    out_of_order: () => tally.counts().outOfOrder,
+  });
+  gauge(registry, {
+    name: "adstream_producer_behind_seconds",
+    help: "How far the schedule is ahead of what was sent",
+    readMs: schedule.behindMs,
+  });
+  gauge(registry, {
+    name: "adstream_producer_skipped_seconds",
+    help: "Schedule given up because the log was away for longer than can be caught up",
+    readMs: schedule.skippedMs,
+  });
+}
+
+function gauge(
+  registry: Registry,
+  { name, help, readMs }: { name: string; help: string; readMs: () => number },
+): void {
+  const metric = new Gauge({
+    name,
+    help,
+    registers: [],
+    collect() {
+      this.set(readMs() / 1_000);
+    },
+  });
+  registry.registerMetric(metric);
+}
