@@ -18,7 +18,7 @@ export type JobIdentity = {
   /** Digest of everything that gives state its meaning. */
   readonly topology: string;
   /** Where a task without history begins. */
-  readonly startAt: (info: PartitionInfo) => Promise<number>;
+  readonly startAt: (info: PartitionInfo, partition: number) => Promise<number>;
 };
 
 /** A task that is ours. */
@@ -63,7 +63,7 @@ export async function acquireTask(
   const { checkpoint, unreadable } = newest;
   if (checkpoint === undefined) {
     refuseLostState(info, partition, newest);
-    const task = new Task(job.windowed, partition, await job.startAt(info));
+    const task = new Task(job.windowed, partition, await job.startAt(info, partition));
     return { task, jobEpoch: 0, seq, unreadable, fresh: true, verify: undefined };
   }
   const { header, payload } = checkpoint;

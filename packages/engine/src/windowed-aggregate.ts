@@ -56,6 +56,8 @@ export class WindowedAggregate {
   /** Closed windows that may still be corrected: start -> version at which they closed. */
   readonly closed = new Map<EpochMs, number>();
   readonly watermark: Watermark;
+  /** Windows closed by this process; for people, no part of the state. */
+  closedWindows = 0;
   readonly #paneMs: number;
   #results: WindowResults;
   #current: Pane | undefined;
@@ -202,6 +204,7 @@ export class WindowedAggregate {
     const from = this.#closedThrough;
     for (const start of this.#windowsOf(isFilled, (end) => end > from && end <= through)) {
       this.#results.addAll(start, this, final, version);
+      this.closedWindows++;
       if (allowedLatenessMs > 0) this.closed.set(start, version);
     }
     if (allowedLatenessMs > 0) this.#captureCorrections(from, through);
