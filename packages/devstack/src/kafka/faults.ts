@@ -1,0 +1,86 @@
+/**
+ * What happens to a request that a fault matches.
+ * - "close-before": the connection is cut, the request has no effect.
+ * - "close-after": the request takes effect, the connection is cut instead of an answer.
+ * - "drop-response": the request takes effect, no answer ever comes, the connection stays open.
+ * - delayMs: the request waits before it is looked at, and those behind it on its connection with it.
+ * - errorCode: the request has no effect on what the fault names and is answered with the code.
+ */
+export type FaultAction =
+  | "drop-response"
+  | "close-before"
+  | "close-after"
+  | { readonly delayMs: number }
+  | { readonly errorCode: number };
+
+export type Fault = {
+  /** Which requests, by API key (0 Produce, 1 Fetch, …); left out: all. */
+  readonly apiKey?: number;
+  /** Only requests that name this topic; with errorCode only the topic's part of the answer. */
+  readonly topic?: string;
+  readonly partition?: number;
+  /** How many requests it hits before it is spent; 1 when left out, Infinity for all. */
+  readonly count?: number;
+  readonly action: FaultAction;
+};
+
+export type FaultHandle = {
+  /** Requests hit so far. */
+  readonly hits: number;
+  /** Ends the fault before it is spent. */
+  remove(): void;
+};
+
+/** A topic and partition that a request names; partition undefined: the topic as a whole. */
+export type Target = { readonly topic: string; readonly partition?: number | undefined };
+
+/** Scripted faults of one server. Matched in the order they were added; one request can be hit by several. */
+export class Faults {
+  readonly #armed: Armed[] = [];
+
+  add(fault: Fault): FaultHandle {
+    const armed: Armed = { fault, hits: 0 };
+    this.#armed.push(armed);
+    return {
+      get hits() {
+        return armed.hits;
+      },
+      remove: () => this.#disarm(armed),
+    };
+  }
+
+  /** Ends all faults. */
+  clear(): void {
+    this.#armed.length = 0;
+  }
+
+  /** Counts a hit for every fault that matches, and returns them. */
+  match(apiKey: number, targets: readonly Target[]): Fault[] {
+    const matching = this.#armed.filter(({ fault }) => matches(fault, apiKey, targets));
+    for (const armed of matching) {
+      armed.hits += 1;
+      if (armed.hits >= (armed.fault.count ?? 1)) this.#disarm(armed);
+    }
+    return matching.map(({ fault }) => fault);
+  }
+
+  #disarm(armed: Armed): void {
+    const index = this.#armed.indexOf(armed);
+    if (index >= 0) this.#armed.splice(index, 1);
+  }
+}
+
+type Armed = { readonly fault: Fault; hits: number };
+
+function matches(fault: Fault, apiKey: number, targets: readonly Target[]): boolean {
+  if (fault.apiKey !== undefined && fault.apiKey !== apiKey) return false;
+  if (fault.topic === undefined && fault.partition === undefined) return true;
+  return targets.some((target) => concerns(fault, target));
+}
+
+/** True when the fault means this topic and partition. */
+export function concerns(fault: Fault, target: Target): boolean {
+  if (fault.topic !== undefined && fault.topic !== target.topic) return false;
+  if (fault.partition === undefined || target.partition === undefined) return true;
+  return fault.partition === target.partition;
+}
