@@ -1,3 +1,4 @@
+import { startMongo } from "@adstream/devstack/mongo/server";
 import { MongoClient } from "mongodb";
 
 export type TestMongo = AsyncDisposable & {
@@ -9,8 +10,7 @@ export type TestMongo = AsyncDisposable & {
 /** The server named by TEST_MONGODB_URL, else one in this process. */
 export async function openTestMongo(): Promise<TestMongo> {
   await using opening = new AsyncDisposableStack();
-  const url = process.env["TEST_MONGODB_URL"];
-  if (url === undefined) throw new Error("no server yet");
+  const url = process.env["TEST_MONGODB_URL"] ?? opening.use(await startMongo()).url;
   const client = opening.adopt(new MongoClient(url), (opened) => opened.close());
   const resources = opening.move();
   return { url, client, [Symbol.asyncDispose]: () => resources.disposeAsync() };
