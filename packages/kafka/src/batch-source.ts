@@ -1,0 +1,296 @@
+import type { LogSource } from "@adstream/engine/ports";
+import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
+
+import { assignedPartition, type AssignedPartition } from "./assigned-partitions.ts";
+import { abortableSleep, clientRetry, type KafkaConnection } from "./connection.ts";
+import { deliver } from "./batch-delivery.ts";
+import { toStreamError } from "./error-map.ts";
+import { heartbeats } from "./heartbeats.ts";
+import type { Log } from "./kafkajs-log.ts";
+import { openTopicReader, type TopicReader } from "./partition-info.ts";
+import type { BatchHeader } from "./record-batch.ts";
+
+/** Whoever reads record batches. Errors it throws end the source, and with it the process. */
+export type BatchHandler = {
+  /** A new assignment, synchronously, before any batch of it. All partitions are paused until `start`. */
+  assigned(partitions: readonly number[]): void;
+  /**
+   * One record batch with committed data. Records below `fromOffset` are not wanted: a position may lie inside a batch.
+   * "later": nothing was done; it comes again once the partition is resumed.
+   */
+  batch(
+    partition: number,
+    bytes: Uint8Array,
+    header: BatchHeader,
+    fromOffset: number,
+  ): Promise<"done" | "later">;
+  /** A fetch proved that nothing lies at or behind `nextOffset`. Called again at every such fetch. */
+  atLogEnd(partition: number, nextOffset: number): void;
+  /** The group rebalances, or this member leaves it: flush, in `budgetMs` at most. The member keeps its session. */
+  beforeRejoin(budgetMs: number): Promise<void>;
+};
+
+/**
+ * One topic as a member of a consumer group, record batch by record batch.
+ *
+ * Delivery guarantee: that of `LogSource`. Back pressure: `pause`, or "later"; a paused member stays in its group.
+ */
+export type BatchSource = AsyncDisposable &
+  LogSource & {
+    /**
+     * Joins the group and reads until `signal` aborts; then the batch in hand is finished, `beforeRejoin` is called and
+     * the group is left. Called once.
+     * @throws {StreamError} what ends the process: OFFSET_GAP, BATCH_CORRUPT, what the handler threw, or a crash of the client
+     */
+    run(handler: BatchHandler, signal: AbortSignal): Promise<void>;
+  };
+
+export type BatchSourceOptions = {
+  readonly kafka: KafkaConnection;
+  readonly groupId: string;
+  readonly topic: string;
+  /** A member that is killed is missed for this long. */
+  readonly sessionTimeoutMs: number;
+  readonly log: Log;
+  /** Ends waiting for brokers that cannot be reached. */
+  readonly signal?: AbortSignal;
+  /** Members may take this long to rejoin; flushing before a rejoin gets half of it. */
+  readonly rebalanceTimeoutMs?: number;
+  /** Least distance of fetches that bring little. */
+  readonly fetchPaceMs?: number;
+};
+
+/** An idle member notices a rebalance this much late: kafkajs sends heartbeats between fetches. */
+const maxFetchWaitMs = 100;
+const maxPartitionBytes = 512 * 1024;
+const maxFetchBytes = 8 * 1024 * 1024;
+const newPartitionsSeenWithinMs = 60_000;
+const commitPatienceMs = 5_000;
+const leavePatienceMs = 5_000;
+
+/**
+ * Waits for the brokers (1 to 30 s between attempts, one log line each), checks the topic and connects; joins nothing.
+ *
+ * @throws {StreamError} TOPIC_MISSING, NOT_AUTHORIZED; SERVER_UNAVAILABLE when the signal aborts before a broker answers
+ */
+export async function openBatchSource(options: BatchSourceOptions): Promise<BatchSource> {
+  await using opening = new AsyncDisposableStack();
+  const reader = opening.use(await openTopicReader(options));
+  const source = opening.use(new KafkaBatchSource(options, reader));
+  await source.connect();
+  const resources = opening.move();
+  return Object.assign(source, { [Symbol.asyncDispose]: () => resources.disposeAsync() });
+}
+
+class KafkaBatchSource implements BatchSource {
+  readonly #options: BatchSourceOptions;
+  readonly #reader: TopicReader;
+  readonly #consumer: Consumer;
+  readonly #heartbeatMs: number;
+  readonly #rejoinBudgetMs: number;
+  readonly #failed = Promise.withResolvers<never>();
+  #partitions = new Map<number, AssignedPartition>();
+  #handler: BatchHandler | undefined;
+  /** Of the present assignment, as kafkajs counts them; batches carry the one they were fetched for. */
+  #epoch = 0;
+  /** Nothing is delivered between the flush before a rejoin and the assignment after it, nor once this is over. */
+  #silent = true;
+  #stopped = false;
+  #delivering: Promise<void> = Promise.resolve();
+
+  constructor(options: BatchSourceOptions, reader: TopicReader) {
+    const { kafka, groupId, sessionTimeoutMs } = options;
+    const rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? 30_000;
+    this.#options = options;
+    this.#reader = reader;
+    this.#heartbeatMs = Math.min(2_000, Math.floor(sessionTimeoutMs / 4));
+    this.#rejoinBudgetMs = rebalanceTimeoutMs / 2;
+    this.#failed.promise.catch(() => {}); // Read by run, which may not have begun.
+    this.#consumer = kafka.consumer({
+      groupId,
+      sessionTimeout: sessionTimeoutMs,
+      heartbeatInterval: this.#heartbeatMs,
+      rebalanceTimeout: rebalanceTimeoutMs,
+      maxWaitTimeInMs: maxFetchWaitMs,
+      minBytes: 1,
+      maxBytesPerPartition: maxPartitionBytes,
+      maxBytes: maxFetchBytes,
+      metadataMaxAge: newPartitionsSeenWithinMs,
+      allowAutoTopicCreation: false,
+      rawBatches: true,
+      fetchPaceMs: options.fetchPaceMs ?? 10,
+      onBeforeJoin: () => this.#beforeJoin(),
+      // A restart inside of kafkajs is not cancelled by disconnect and forgets pauses: a new process is the restart.
+      retry: { ...clientRetry, restartOnFailure: () => Promise.resolve(false) },
+    });
+  }
+
+  async connect(): Promise<void> {
+    const { topic } = this.#options;
+    const { GROUP_JOIN, CRASH } = this.#consumer.events;
+    this.#consumer.on(GROUP_JOIN, (event) => this.#joined(event));
+    this.#consumer.on(CRASH, (event) => this.#fail(event.payload.error));
+    try {
+      await this.#consumer.connect();
+      // From the beginning, since kafkajs' other default would skip what is older than the group.
+      await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
+    } catch (error) {
+      throw toStreamError(error, `subscribing to ${topic}`);
+    }
+  }
+
+  async run(handler: BatchHandler, signal: AbortSignal): Promise<void> {
+    this.#handler = handler;
+    const { promise: aborted, resolve: abort } = Promise.withResolvers<void>();
+    signal.addEventListener("abort", () => abort(), { once: true });
+    if (signal.aborted) return;
+    const joined = this.#consumer
+      .run({
+        autoCommit: false,
+        eachBatchAutoResolve: false,
+        partitionsConsumedConcurrently: 1,
+        eachBatch: (payload) => this.#fetched(payload),
+      })
+      .catch((error: unknown) => this.#fail(error));
+    try {
+      await Promise.race([aborted, this.#failed.promise]);
+      this.#stop();
+      await this.#delivering;
+      // Still a member, whose heartbeats go on: nobody else begins before this is durable.
+      await handler.beforeRejoin(this.#rejoinBudgetMs);
+    } finally {
+      this.#stop();
+      await this.#leave(joined);
+    }
+  }
+
+  describe(partition: number): ReturnType<LogSource["describe"]> {
+    return this.#reader.describe(partition);
+  }
+
+  start(partition: number, offset: number): void {
+    const { topic } = this.#options;
+    const assigned = this.#partitions.get(partition);
+    // A seek of a partition that is not ours would wait inside of kafkajs and fire at a later assignment.
+    if (assigned === undefined || this.#silent) return;
+    Object.assign(assigned, { next: offset, started: true, paused: false });
+    assigned.starts++;
+    this.#consumer.seek({ topic, partition, offset: String(offset) });
+    this.#consumer.resume([{ topic, partitions: [partition] }]);
+  }
+
+  pause(partition: number): void {
+    const assigned = this.#partitions.get(partition);
+    if (assigned === undefined || this.#silent) return;
+    assigned.paused = true;
+    this.#consumer.pause([{ topic: this.#options.topic, partitions: [partition] }]);
+  }
+
+  resume(partition: number): void {
+    const assigned = this.#partitions.get(partition);
+    if (assigned === undefined || this.#silent) return;
+    assigned.paused = false;
+    assigned.resumes++;
+    if (!assigned.started) return;
+    this.#consumer.resume([{ topic: this.#options.topic, partitions: [partition] }]);
+  }
+
+  async commit(positions: ReadonlyMap<number, number>): Promise<void> {
+    const { topic, log } = this.#options;
+    const offsets = [...positions]
+      .filter(([partition]) => this.#partitions.has(partition))
+      .map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+    if (offsets.length === 0) return;
+    const committing = this.#consumer.commitOffsets(offsets).catch((error: unknown) => {
+      const { code } = toStreamError(error, `committing to ${topic}`);
+      log.debug({ topic, code }, "offsets not committed");
+    });
+    const patience = new AbortController();
+    await Promise.race([committing, abortableSleep(commitPatienceMs, patience.signal)]);
+    patience.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop();
+    await this.#consumer.disconnect();
+  }
+
+  /** Synchronous: kafkajs fetches as soon as this returns, and it must find everything paused. */
+  #joined({ payload }: ConsumerGroupJoinEvent): void {
+    const { topic, groupId, log } = this.#options;
+    if (this.#handler === undefined) return;
+    this.#silent = this.#stopped;
+    this.#epoch = payload.assignmentEpoch;
+    const partitions = [...(payload.memberAssignment[topic] ?? [])].toSorted((a, b) => a - b);
+    this.#partitions = new Map(partitions.map((one) => [one, assignedPartition(one)]));
+    if (partitions.length > 0) this.#consumer.pause([{ topic, partitions }]);
+    if (this.#stopped) return;
+    log.info({ topic, groupId, partitions }, "partitions assigned");
+    try {
+      this.#handler.assigned(partitions);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #beforeJoin(): Promise<void> {
+    const { topic, groupId, log } = this.#options;
+    if (this.#silent) return;
+    log.info({ topic, groupId }, "group rebalancing");
+    this.#fallSilent();
+    try {
+      await this.#handler?.beforeRejoin(this.#rejoinBudgetMs);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fallSilent(): void {
+    if (this.#silent) return;
+    this.#silent = true;
+    const partitions = [...this.#partitions.keys()];
+    if (partitions.length > 0) this.#consumer.pause([{ topic: this.#options.topic, partitions }]);
+  }
+
+  #stop(): void {
+    this.#stopped = true;
+    this.#fallSilent();
+  }
+
+  /** What kafkajs calls with each fetch. Throws only what kafkajs itself threw: anything else it would retry for ever. */
+  async #fetched(payload: EachBatchPayload): Promise<void> {
+    const { batch } = payload;
+    const epoch = this.#epoch;
+    const assigned = this.#partitions.get(batch.partition);
+    const handler = this.#handler;
+    const current = (): boolean => !this.#silent && epoch === this.#epoch;
+    if (!current() || batch.raw?.assignmentEpoch !== epoch || handler === undefined) return;
+    if (assigned === undefined || !assigned.started || assigned.paused || payload.isStale()) return;
+    const beats = heartbeats(() => payload.heartbeat(), this.#heartbeatMs);
+    const { compacted } = this.#reader;
+    this.#delivering = deliver({ payload, assigned, handler, beats, compacted, current }).then(
+      () => this.#pauseIfLater(assigned),
+      (error: unknown) => this.#fail(error),
+    );
+    await this.#delivering;
+    if (beats.failure !== undefined) throw beats.failure;
+  }
+
+  /** A handler that said "later" may not have paused; fetching the same batch again and again helps nobody. */
+  #pauseIfLater({ partition, paused }: AssignedPartition): void {
+    if (paused) this.pause(partition);
+  }
+
+  #fail(error: unknown): void {
+    this.#failed.reject(toStreamError(error, `reading ${this.#options.topic}`));
+    this.#stop();
+  }
+
+  /** Leaves the group and disconnects. A join under way cannot be cancelled and is not waited for very long. */
+  async #leave(joined: Promise<void>): Promise<void> {
+    const left = joined.then(() => this.#consumer.disconnect()).catch(() => {});
+    const patience = new AbortController();
+    await Promise.race([left, abortableSleep(leavePatienceMs, patience.signal)]);
+    patience.abort();
+  }
+}

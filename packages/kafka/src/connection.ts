@@ -1,0 +1,161 @@
+import { readFileSync } from "node:fs";
+import { connect as connectSocket } from "node:net";
+import type { ConnectionOptions } from "node:tls";
+
+import { StreamError } from "@adstream/engine/errors";
+import { Kafka, logLevel, type KafkaConfig, type SASLOptions } from "kafkajs";
+
+import { toStreamError } from "./error-map.ts";
+import { kafkajsLog, type Log } from "./kafkajs-log.ts";
+
+export type KafkaSettings = {
+  /** "host:port" */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly securityProtocol: "PLAINTEXT" | "SSL" | "SASL_PLAINTEXT" | "SASL_SSL";
+  readonly sasl?: {
+    readonly mechanism: "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
+    readonly username: string;
+    readonly password: string;
+  };
+  /** PEM; without it the system's authorities count. */
+  readonly caFile?: string;
+};
+
+/** A kafkajs client that knows its bootstrap brokers. Nothing is connected yet: consumers and producers connect. */
+export type KafkaConnection = Kafka & { readonly brokers: readonly string[] };
+
+/** One attempt may take 8 retries inside of kafkajs (about 30 s); recovery within 5 s of the broker's return. */
+export const clientRetry = { initialRetryTime: 300, maxRetryTime: 5_000, retries: 8 } as const;
+const retryFromMs = 1_000;
+const retryToMs = 30_000;
+const connectionTimeoutMs = 5_000;
+
+/**
+ * @throws {StreamError} NOT_AUTHORIZED when the settings would send a password in the clear, or lack one, or the CA file
+ *   cannot be read
+ */
+export function connectKafka(settings: KafkaSettings, log: Log): KafkaConnection {
+  const { brokers, clientId } = settings;
+  const ssl = sslOptions(settings);
+  const sasl = saslOptions(settings);
+  const config: KafkaConfig = {
+    brokers: [...brokers],
+    clientId,
+    ssl,
+    ...(sasl === undefined ? {} : { sasl }),
+    connectionTimeout: connectionTimeoutMs,
+    requestTimeout: 30_000,
+    enforceRequestTimeout: true,
+    retry: clientRetry,
+    logLevel: logLevel.WARN,
+    logCreator: kafkajsLog(log, brokers),
+  };
+  return Object.assign(new Kafka(config), { brokers });
+}
+
+function sslOptions({ securityProtocol, caFile }: KafkaSettings): boolean | ConnectionOptions {
+  if (!securityProtocol.endsWith("SSL")) return false;
+  if (caFile === undefined) return true;
+  try {
+    return { ca: [readFileSync(caFile, "utf8")] };
+  } catch (cause) {
+    const text = `the CA file of Kafka, ${caFile}, cannot be read`;
+    throw new StreamError("NOT_AUTHORIZED", "stop", text, { cause });
+  }
+}
+
+function saslOptions({ securityProtocol, sasl, brokers }: KafkaSettings): SASLOptions | undefined {
+  if (!securityProtocol.startsWith("SASL")) return undefined;
+  if (sasl === undefined) {
+    throw new StreamError(
+      "NOT_AUTHORIZED",
+      "stop",
+      `${securityProtocol} needs a username and a password`,
+    );
+  }
+  const open = brokers.find((broker) => !loopback(hostOf(broker)));
+  if (securityProtocol === "SASL_PLAINTEXT" && open !== undefined) {
+    const text = `SASL_PLAINTEXT would send the password to ${open} unencrypted: use SASL_SSL`;
+    throw new StreamError("NOT_AUTHORIZED", "stop", text);
+  }
+  const { mechanism, username, password } = sasl;
+  // One literal each: kafkajs' type ties the name to the fields.
+  if (mechanism === "PLAIN") return { mechanism: "plain", username, password };
+  if (mechanism === "SCRAM-SHA-256") return { mechanism: "scram-sha-256", username, password };
+  return { mechanism: "scram-sha-512", username, password };
+}
+
+/**
+ * Calls `connect` until it succeeds, waiting 1 to 30 s in between. Brokers that do not even accept a socket are named
+ * in one log line, and kafkajs is not asked before one does: its attempts are noisy and cannot be aborted.
+ *
+ * @throws {StreamError} what does not get better by waiting; SERVER_UNAVAILABLE when `signal` aborts first
+ */
+export async function connectWithRetry(
+  connect: () => Promise<void>,
+  { kafka, log, signal }: { kafka: KafkaConnection; log: Log; signal?: AbortSignal | undefined },
+): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    const failure = await connectOnce(connect, kafka.brokers);
+    if (failure === undefined) return;
+    if (failure.disposition !== "retry" || over(signal)) throw failure;
+    const delayMs = Math.min(retryToMs, retryFromMs * 2 ** attempt);
+    const fields = { KAFKA_BROKERS: kafka.brokers.join(","), reason: failure.message, delayMs };
+    log.warn(fields, "kafka was not reachable, retrying");
+    await abortableSleep(delayMs, signal);
+    if (over(signal)) throw failure;
+  }
+}
+
+function over(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
+async function connectOnce(
+  connect: () => Promise<void>,
+  brokers: readonly string[],
+): Promise<StreamError | undefined> {
+  try {
+    await Promise.any(brokers.map(acceptsSocket));
+    await connect();
+    return undefined;
+  } catch (error) {
+    const reason = error instanceof AggregateError ? firstOf(error.errors) : error;
+    return toStreamError(reason, `connecting to Kafka at ${brokers.join(",")}`);
+  }
+}
+
+function firstOf(errors: readonly unknown[]): unknown {
+  return errors[0];
+}
+
+function acceptsSocket(broker: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const host = hostOf(broker);
+  const socket = connectSocket({ host, port: Number(broker.slice(broker.lastIndexOf(":") + 1)) });
+  const unavailable = (reason: string) =>
+    reject(new StreamError("SERVER_UNAVAILABLE", "retry", `no connection to ${broker}: ${reason}`));
+  socket.setTimeout(connectionTimeoutMs, () => unavailable("timeout"));
+  socket.once("error", (error: NodeJS.ErrnoException) => unavailable(error.code ?? error.name));
+  socket.once("connect", () => resolve());
+  return promise.finally(() => socket.destroy());
+}
+
+/** Resolves after `ms`, or at once when the signal aborts. */
+export function abortableSleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  if (over(signal)) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal?.addEventListener("abort", () => resolve(), { once: true });
+  return promise.finally(() => clearTimeout(timer));
+}
+
+/** Host of "host:port" or "[::1]:port". */
+function hostOf(broker: string): string {
+  return broker.slice(0, broker.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+}
+
+function loopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}

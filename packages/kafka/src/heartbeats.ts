@@ -1,0 +1,45 @@
+/** Work between two heartbeats; kafkajs sends one only when its own interval has passed. */
+const beatEveryMs = 50;
+
+/** Heartbeats of one handler call. The first failure is kept for kafkajs, which rejoins on it. */
+export type Heartbeats = {
+  readonly failure: Error | undefined;
+  /** Beats when it is time. Never rejects. */
+  beat(): Promise<void>;
+  /** Waits for `work` however long it takes, and beats meanwhile. */
+  during<T>(work: Promise<T>): Promise<T>;
+};
+
+/**
+ * @param heartbeat of kafkajs' handler payload
+ * @param intervalMs between the beats of one long piece of work
+ */
+export function heartbeats(heartbeat: () => Promise<void>, intervalMs: number): Heartbeats {
+  let failure: Error | undefined;
+  let lastMs = performance.now();
+  const beatNow = async (): Promise<void> => {
+    if (failure !== undefined) return;
+    lastMs = performance.now();
+    try {
+      await heartbeat();
+    } catch (error) {
+      failure = error instanceof Error ? error : new Error(String(error));
+    }
+  };
+  return {
+    get failure() {
+      return failure;
+    },
+    async beat() {
+      if (performance.now() - lastMs >= beatEveryMs) await beatNow();
+    },
+    async during(work) {
+      const timer = setInterval(() => void beatNow(), intervalMs);
+      try {
+        return await work;
+      } finally {
+        clearInterval(timer);
+      }
+    },
+  };
+}

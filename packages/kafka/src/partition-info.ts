@@ -1,0 +1,120 @@
+import { StreamError } from "@adstream/engine/errors";
+import type { PartitionInfo } from "@adstream/engine/ports";
+import { ConfigResourceTypes, type Admin } from "kafkajs";
+
+import { connectWithRetry, type KafkaConnection } from "./connection.ts";
+import { toStreamError } from "./error-map.ts";
+import type { Log } from "./kafkajs-log.ts";
+
+/** What the brokers say about one topic and one group's offsets in it. */
+export type TopicReader = AsyncDisposable & {
+  /** Compaction removes records, so gaps between offsets are no loss there. */
+  readonly compacted: boolean;
+  /**
+   * Asked anew each time; callers at the same time share one set of requests.
+   * @throws {StreamError} SERVER_UNAVAILABLE, TOPIC_MISSING, NOT_AUTHORIZED
+   */
+  describe(partition: number): Promise<PartitionInfo>;
+};
+
+export type TopicReaderOptions = {
+  readonly kafka: KafkaConnection;
+  readonly topic: string;
+  readonly groupId: string;
+  readonly log: Log;
+  /** Ends waiting for brokers that cannot be reached. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** @throws {StreamError} TOPIC_MISSING, NOT_AUTHORIZED; SERVER_UNAVAILABLE when the signal aborts before a broker answers */
+export async function openTopicReader(options: TopicReaderOptions): Promise<TopicReader> {
+  const { kafka, topic, groupId } = options;
+  const admin = kafka.admin();
+  const asking = askingOnce(() => describeAll(admin, topic, groupId));
+  try {
+    await connectWithRetry(() => admin.connect(), options);
+    await partitionCount(admin, topic);
+    const compacted = await readCompacted(admin, topic, options.log);
+    return {
+      compacted,
+      async describe(partition) {
+        const info = (await asking()).get(partition);
+        if (info !== undefined) return info;
+        throw new StreamError("TOPIC_MISSING", "stop", `${topic} has no partition ${partition}`);
+      },
+      [Symbol.asyncDispose]: () => admin.disconnect(),
+    };
+  } catch (error) {
+    await admin.disconnect();
+    throw missingTopic(error, topic);
+  }
+}
+
+/** Runs `ask` once for all who ask while it runs. */
+function askingOnce<T>(ask: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => {
+    running ??= ask().finally(() => (running = undefined));
+    return running;
+  };
+}
+
+async function describeAll(
+  admin: Admin,
+  topic: string,
+  groupId: string,
+): Promise<ReadonlyMap<number, PartitionInfo>> {
+  try {
+    const [{ clusterId }, partitions, offsets, committed] = await Promise.all([
+      admin.describeCluster(),
+      partitionCount(admin, topic),
+      admin.fetchTopicOffsets(topic),
+      admin.fetchOffsets({ groupId, topics: [topic] }),
+    ]);
+    const committedOf = new Map(
+      committed.flatMap((one) => one.partitions.map((p) => [p.partition, Number(p.offset)])),
+    );
+    return new Map(
+      offsets.map(({ partition, low, high }) => {
+        const offset = committedOf.get(partition) ?? -1;
+        const info = { clusterId, topic, partitions, low: Number(low), high: Number(high) };
+        // Below 0 are "none" and kafkajs' resets to the earliest or latest offset.
+        return [partition, { ...info, committed: offset < 0 ? undefined : offset }];
+      }),
+    );
+  } catch (error) {
+    throw missingTopic(error, topic);
+  }
+}
+
+async function partitionCount(admin: Admin, topic: string): Promise<number> {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  return topics[0]?.partitions.length ?? 0;
+}
+
+async function readCompacted(admin: Admin, topic: string, log: Log): Promise<boolean> {
+  try {
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [
+        { type: ConfigResourceTypes.TOPIC, name: topic, configNames: ["cleanup.policy"] },
+      ],
+    });
+    const policy = resources[0]?.configEntries.find(
+      (entry) => entry.configName === "cleanup.policy",
+    );
+    return policy?.configValue.includes("compact") === true;
+  } catch (error) {
+    // Reading settings is a right of its own; without it the stricter rule holds.
+    const { code } = toStreamError(error, `reading the settings of ${topic}`);
+    log.debug({ topic, code }, "topic settings not readable, taken as not compacted");
+    return false;
+  }
+}
+
+function missingTopic(error: unknown, topic: string): StreamError {
+  const mapped = toStreamError(error, `reading ${topic}`);
+  if (mapped.code !== "TOPIC_MISSING") return mapped;
+  const text = `topic ${topic} does not exist: create it with "pnpm topics create"`;
+  return new StreamError("TOPIC_MISSING", "stop", text, { cause: error });
+}
