@@ -48,6 +48,8 @@ export const errorCodes = {
   NOT_AUTHORIZED: exitCodes.config,
   /** A topic that must exist does not. */
   TOPIC_MISSING: exitCodes.operator,
+  /** A clean stop ran out of time: safe, but the next start has more to do. */
+  DRAIN_CUT_SHORT: exitCodes.failed,
   /** An invariant of ours does not hold, or a library failed in a way we do not know. */
   INTERNAL: exitCodes.internal,
 } as const;

@@ -1,0 +1,35 @@
+import type { ResultStatus } from "@adstream/engine/results";
+import type { EventProjection } from "@adstream/kafka/avro-columns";
+
+/** One result row, with names instead of columns. */
+export type ResultRow = {
+  readonly key: string;
+  /** Epoch ms, like every time here. */
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  /** Source partition. */
+  readonly slot: number;
+  readonly version: bigint;
+  readonly status: ResultStatus;
+  readonly records: number;
+  /** In the order of the job's numbers. */
+  readonly sums: readonly number[];
+  readonly maxEventTime: number;
+  readonly maxRecordTime: number;
+};
+
+/**
+ * A job as data: which fields of an event it groups and sums, and what a result looks like on the wire. Everything else
+ * (windows, lateness, recovery) is the engine's and the environment's.
+ */
+export type Job = {
+  readonly name: string;
+  /** Key, event time and the numbers that are summed, with the range a sound event has. */
+  readonly event: EventProjection;
+  /** Avro schema of a result. */
+  readonly resultSchema: string;
+  /** Key of a result on the results topic; results of one document share it. */
+  readonly resultKey: (row: ResultRow) => string;
+  /** The value that `resultSchema` encodes. */
+  readonly result: (row: ResultRow) => object;
+};

@@ -1,0 +1,23 @@
+import { runService } from "@adstream/service/run-service";
+import { environment } from "./config.ts";
+import { adStats } from "./jobs/ad-stats.ts";
+import { openProcessor } from "./open-processor.ts";
+
+const statusEveryMs = 1_000;
+
+await runService({
+  name: "processor",
+  environment,
+  async main({ config, log, metrics, signal, ready, status }) {
+    await using processor = await openProcessor(adStats, config, { log, metrics, signal });
+    const report = (): void => status({ tasks: processor.progress() });
+    const timer = setInterval(report, statusEveryMs);
+    ready();
+    try {
+      await processor.run(signal);
+    } finally {
+      clearInterval(timer);
+      report();
+    }
+  },
+});

@@ -1,0 +1,143 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import { valueSubject } from "@adstream/contracts/topics";
+import { StreamError } from "@adstream/engine/errors";
+import { TaskRunner } from "@adstream/engine/run-tasks";
+import { avroCodec } from "@adstream/kafka/avro-codec";
+import { connectKafka } from "@adstream/kafka/connection";
+import { type ColumnSource, openLogSource } from "@adstream/kafka/log-source";
+import { openPublisher } from "@adstream/kafka/publisher";
+import { openSchemaRegistry } from "@adstream/kafka/schema-registry";
+import { offsetAtTime } from "@adstream/kafka/topics";
+import { kafkaSettings, registrySettings } from "@adstream/service/connection-settings";
+import type { Registry } from "@adstream/service/metrics";
+import { reachServer } from "@adstream/service/reach-server";
+import type { Logger } from "pino";
+import type { ProcessorConfig } from "./config.ts";
+import { openFileCheckpoints } from "./file-checkpoints.ts";
+import type { Job } from "./job.ts";
+import { jobIdentity } from "./job-identity.ts";
+import { processorMetrics } from "./metrics.ts";
+import type { OutputTopics } from "./output-records.ts";
+import { type TaskProgress, taskProgress } from "./progress.ts";
+import { resultLog } from "./result-log.ts";
+import { allEvents, runLog } from "./run-log.ts";
+import { systemClock } from "./system-clock.ts";
+import { zstdCodec } from "./zstd-codec.ts";
+
+/** A processor that is connected and reads nothing yet. */
+export type Processor = AsyncDisposable & {
+  /**
+   * Reads until the signal aborts, then publishes, checkpoints and commits everything, and leaves the group.
+   * @throws {StreamError} what ends the process
+   */
+  run(signal: AbortSignal): Promise<void>;
+  progress(): readonly TaskProgress[];
+};
+
+export type ProcessorContext = {
+  readonly log: Logger;
+  readonly metrics: Registry;
+  readonly signal: AbortSignal;
+};
+
+/** Time a clean stop may take; the service is cut short after 25 s. */
+const drainBudgetMs = 20_000;
+
+/** Opens in dependency order; a failed open closes what came before it. */
+export async function openProcessor(
+  job: Job,
+  config: ProcessorConfig,
+  { log, metrics, signal }: ProcessorContext,
+): Promise<Processor> {
+  await using opening = new AsyncDisposableStack();
+  const store = await openFileCheckpoints(config.CHECKPOINT_URL);
+  const topics: OutputTopics = {
+    events: config.EVENTS_TOPIC,
+    results: config.RESULTS_TOPIC,
+    deadLetters: config.DEAD_LETTER_TOPIC,
+    late: config.LATE_TOPIC,
+  };
+  const registry = openSchemaRegistry({ ...registrySettings(config), log });
+  const schemaId = await reachServer({
+    server: "the schema registry",
+    variable: "SCHEMA_REGISTRY_URL",
+    address: config.SCHEMA_REGISTRY_URL,
+    connect: () => registry.register(valueSubject(topics.results), job.resultSchema),
+    log,
+    signal,
+  });
+  const kafka = connectKafka(kafkaSettings(config, "adstream-processor"), log);
+  const publisher = opening.use(await openPublisher({ kafka, log, signal }));
+  const source = opening.use(
+    await openLogSource({
+      kafka,
+      groupId: config.PROCESSOR_GROUP,
+      topic: topics.events,
+      sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT,
+      projection: job.event,
+      registry,
+      log,
+      signal,
+    }),
+  );
+  const { encode } = avroCodec(job.resultSchema);
+  const runtime = Promise.withResolvers<never>();
+  runtime.promise.catch(() => {}); // Read by `run`, which may not have begun.
+  const progress = (): TaskProgress[] =>
+    runner.tasks.map((owned) =>
+      taskProgress(owned, (partition) => source.logEnd(partition), systemClock.nowMs()),
+    );
+  const runner = new TaskRunner({
+    job: jobIdentity(job, config, (partition, time) =>
+      offsetAtTime(kafka, topics.events, partition, time),
+    ),
+    onlyFinal: config.EMIT === "final",
+    emitIntervalMs: config.EMIT_INTERVAL,
+    checkpointIntervalMs: config.CHECKPOINT_INTERVAL,
+    idleTimeoutMs: config.IDLE_TIMEOUT === 0 ? Number.POSITIVE_INFINITY : config.IDLE_TIMEOUT,
+    source,
+    results: resultLog({ job, schemaId, encode }, topics, (records) => publisher.publish(records)),
+    store,
+    codec: zstdCodec,
+    clock: systemClock,
+    instance: `${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`,
+    nonce: () => randomBytes(16).toString("hex"),
+    events: allEvents(runLog(log), processorMetrics(metrics, progress)),
+    fatal: (error) => runtime.reject(error),
+  });
+  const resources = opening.move();
+  return {
+    run: (stop) => runUntil(source, runner, runtime.promise, stop),
+    progress,
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+/** Intake stops first, then everything is made durable while we are still a member of the group; then we leave it. */
+async function runUntil(
+  source: ColumnSource,
+  runner: TaskRunner,
+  failed: Promise<never>,
+  signal: AbortSignal,
+): Promise<void> {
+  const closing = new AbortController();
+  let durable = true;
+  const drain = async (): Promise<void> => {
+    durable = await runner.drain(drainBudgetMs);
+    closing.abort();
+  };
+  const onAbort = (): void => void drain();
+  signal.addEventListener("abort", onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    await Promise.race([source.run(runner, closing.signal), failed]);
+  } catch (error) {
+    closing.abort();
+    throw error;
+  }
+  if (!durable) {
+    const text = "stopped before everything was checkpointed; the next start reads it again";
+    throw new StreamError("DRAIN_CUT_SHORT", "stop", text);
+  }
+}

@@ -1,0 +1,37 @@
+import type { RunEvents } from "@adstream/engine/run-options";
+import type { Logger } from "pino";
+
+/** Log lines of the run loop: state changes at info, the unexpected at warn, the beat at debug. */
+export function runLog(log: Logger): RunEvents {
+  return {
+    acquired: ({ nextOffset, ...task }) =>
+      log.info({ ...task, nextOffset: String(nextOffset) }, "task acquired"),
+    fenced: (task) => log.warn(task, "task taken by another process"),
+    checkpointed: ({ nextOffset, ...checkpoint }) =>
+      log.debug({ ...checkpoint, nextOffset: String(nextOffset) }, "checkpoint saved"),
+    checkpointFailed: (checkpoint) => log.error(checkpoint, "checkpoint not saved"),
+    decided: ({ nextOffset, watermark, partition }) =>
+      log.info(
+        { partition, nextOffset: String(nextOffset), watermark: new Date(watermark).toISOString() },
+        "windows of a quiet partition closed",
+      ),
+    published({ partition, results, deadLetters, late }) {
+      if (deadLetters > 0) log.warn({ partition, deadLetters }, "records dead-lettered");
+      log.debug({ partition, results, deadLetters, late }, "results published");
+    },
+    retried: ({ error, ...attempt }) => log.warn({ ...attempt, err: error }, "attempt failed"),
+  };
+}
+
+/** Tells every listener, in order. */
+export function allEvents(first: RunEvents, second: Partial<RunEvents>): RunEvents {
+  return {
+    acquired: (task) => (first.acquired(task), second.acquired?.(task)),
+    fenced: (task) => (first.fenced(task), second.fenced?.(task)),
+    checkpointed: (saved) => (first.checkpointed(saved), second.checkpointed?.(saved)),
+    checkpointFailed: (lost) => (first.checkpointFailed(lost), second.checkpointFailed?.(lost)),
+    decided: (decision) => (first.decided(decision), second.decided?.(decision)),
+    published: (output) => (first.published(output), second.published?.(output)),
+    retried: (attempt) => (first.retried(attempt), second.retried?.(attempt)),
+  };
+}
