@@ -50,6 +50,20 @@ export async function openTopicReader(options: TopicReaderOptions): Promise<Topi
   }
 }
 
+/** @throws {StreamError} TOPIC_MISSING naming the first of `topics` that does not exist */
+export async function requireTopics(
+  kafka: KafkaConnection,
+  topics: readonly string[],
+): Promise<void> {
+  const admin = kafka.admin();
+  try {
+    await admin.connect();
+    for (const topic of topics) await partitionCount(admin, topic);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** Runs `ask` once for all who ask while it runs. */
 function askingOnce<T>(ask: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
@@ -88,8 +102,12 @@ async function describeAll(
 }
 
 async function partitionCount(admin: Admin, topic: string): Promise<number> {
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-  return topics[0]?.partitions.length ?? 0;
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions.length ?? 0;
+  } catch (error) {
+    throw missingTopic(error, topic);
+  }
 }
 
 async function readCompacted(admin: Admin, topic: string, log: Log): Promise<boolean> {
