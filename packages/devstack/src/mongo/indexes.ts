@@ -18,7 +18,7 @@ export type Index = {
   /** Documents whose date is older than this many seconds expire; `undefined` keeps them. */
   readonly expireAfterSeconds: number | undefined;
   /** Does the index hold this document (sparse, partial)? */
-  covers(document: Document): boolean;
+  readonly covers: (document: Document) => boolean;
   /** Key of an entry -> `_id` key of the document that holds it. */
   readonly entries: Map<string, string>;
 };

@@ -1,8 +1,11 @@
-import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
+import { listen } from "../listen.ts";
 import type { CommandContext } from "./command.ts";
 import { runCommand } from "./commands.ts";
 import { createCursors } from "./cursors.ts";
-import { createStore } from "./store.ts";
+import { openJournal, type Journal } from "./journal.ts";
+import { createStore, type Store } from "./store.ts";
+import { expireDocuments } from "./expiry.ts";
 import { createFramer, encodeReply, parseRequest } from "./wire.ts";
 
 /** All optional: an ephemeral port on loopback, data in memory. */
@@ -10,7 +13,11 @@ export type MongoOptions = {
   readonly host?: string | undefined;
   /** 0, the default, is any free port. */
   readonly port?: number | undefined;
+  /** Keeps the data across restarts, as journal.ts says. */
+  readonly file?: string | undefined;
   readonly log?: ((line: string) => void) | undefined;
+  /** How often documents under a TTL index are looked at; 1 s unless told. */
+  readonly expiryIntervalMs?: number | undefined;
   readonly nowMs?: (() => number) | undefined;
 };
 
@@ -25,6 +32,8 @@ export type MongoServer = AsyncDisposable & {
   thaw(): void;
   /** Cuts every connection; clients may connect again. */
   disconnectAll(): void;
+  /** Removes what TTL indexes say is too old by now, and says how many documents. */
+  expire(): number;
 };
 
 /**
@@ -37,7 +46,7 @@ export async function startMongo(options: MongoOptions = {}): Promise<MongoServe
   const { host = "127.0.0.1", port = 0, log = (): void => {}, nowMs = Date.now } = options;
   const sockets = new Set<Socket>();
   const state = { frozen: false, connections: 0 };
-  const store = createStore(() => {});
+  const { store, closeStore } = openStore(options.file);
   const cursors = createCursors();
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
@@ -47,10 +56,19 @@ export async function startMongo(options: MongoOptions = {}): Promise<MongoServe
     serve(socket, context, log);
     if (state.frozen) socket.pause();
   });
-  const address = await listen(server, host, port);
+  const address = await listen(server, host, port).catch((error: unknown) => {
+    closeStore();
+    throw error;
+  });
+  const sweep = setInterval(
+    () => state.frozen || expireDocuments(store, nowMs()),
+    options.expiryIntervalMs ?? 1_000,
+  );
   const close = async (): Promise<void> => {
+    clearInterval(sweep);
     for (const socket of sockets) socket.destroy();
-    await closeServer(server);
+    if (server.listening) await closeServer(server);
+    closeStore();
   };
   return {
     url: `mongodb://${host}:${address.port}/?directConnection=true`,
@@ -68,6 +86,21 @@ export async function startMongo(options: MongoOptions = {}): Promise<MongoServe
     },
     disconnectAll() {
       for (const socket of sockets) socket.destroy();
+    },
+    expire: () => expireDocuments(store, nowMs()),
+  };
+}
+
+function openStore(file: string | undefined): { store: Store; closeStore: () => void } {
+  const keeping: { journal?: Journal } = {};
+  const store = createStore((change) => keeping.journal?.append(change));
+  // Unset while it replays, so that what is read is not written again.
+  if (file !== undefined) keeping.journal = openJournal(file, store);
+  return {
+    store,
+    closeStore: () => {
+      keeping.journal?.close();
+      delete keeping.journal;
     },
   };
 }
@@ -87,18 +120,6 @@ function serve(socket: Socket, context: CommandContext, log: (line: string) => v
       log(`mongo: connection ${context.connectionId} closed: ${reason}`);
       socket.destroy();
     }
-  });
-}
-
-function listen(server: Server, host: string, port: number): Promise<AddressInfo> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, () => {
-      server.off("error", reject);
-      const address = server.address();
-      if (typeof address === "object" && address !== null) resolve(address);
-      else reject(new Error(`no TCP address for ${host}:${port}`));
-    });
   });
 }
 
