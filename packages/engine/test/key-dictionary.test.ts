@@ -1,0 +1,122 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { KeyDictionary } from "../src/key-dictionary.ts";
+
+const text = (key: Uint8Array): string => Buffer.from(key).toString();
+
+/** The id of a key that lies somewhere inside a larger array. */
+function idOf(keys: KeyDictionary, key: string | Uint8Array): number {
+  const bytes = Buffer.concat([Buffer.from("…"), Buffer.from(key), Buffer.from("…")]);
+  return keys.idOf(bytes, 3, bytes.length - 6);
+}
+
+const awkward = [
+  "__proto__",
+  "constructor",
+  "toString",
+  "hasOwnProperty",
+  "$where",
+  "a.b",
+  "\u0000",
+  "\u0000\u0000",
+  " ",
+  "\u202Eright to left",
+  "🦄",
+  "🦄🦄",
+  "é",
+  "e\u0301",
+  "x".repeat(256),
+  `${"x".repeat(255)}y`,
+  "0",
+  "-0",
+];
+
+describe("the key dictionary", () => {
+  test("tells awkward keys apart, finds them again and gives their bytes back", () => {
+    const keys = new KeyDictionary();
+    expect(awkward.map((key) => idOf(keys, key))).toEqual(awkward.map((_, id) => id));
+    expect(awkward.map((key) => idOf(keys, key))).toEqual(awkward.map((_, id) => id));
+    expect(awkward.map((_, id) => text(keys.key(id)))).toEqual(awkward);
+    expect(keys.count).toBe(awkward.length);
+  });
+
+  test("tells keys with the same hash apart", () => {
+    const twins = collidingKeys(12);
+    expect(new Set(twins.map(fnv1a)).size).toBeLessThan(twins.length);
+    const keys = new KeyDictionary();
+    expect(twins.map((key) => idOf(keys, key))).toEqual(twins.map((_, id) => id));
+    expect(twins.map((key) => idOf(keys, key))).toEqual(twins.map((_, id) => id));
+  });
+
+  test("behaves as a map from keys to the order of their first appearance", () => {
+    const key = fc.uint8Array({ minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(fc.array(key, { maxLength: 300 }), (all) => {
+        const keys = new KeyDictionary();
+        const model = new Map<string, number>();
+        for (const one of all) {
+          const name = Buffer.from(one).toString("hex");
+          if (!model.has(name)) model.set(name, model.size);
+          expect(idOf(keys, one)).toBe(model.get(name));
+        }
+        expect(keys.count).toBe(model.size);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("keeps the order of the keys it retains, and forgets the others", () => {
+    const liveness = fc.array(fc.boolean(), { minLength: 1, maxLength: 400 });
+    fc.assert(
+      fc.property(liveness, (live) => {
+        const keys = new KeyDictionary();
+        for (const id of live.keys()) idOf(keys, `key ${id}`);
+        const renumbered = keys.retain(Uint8Array.from(live, Number));
+        const kept = [...live.keys()].filter((id) => live[id]);
+        expect(kept.map((id) => renumbered[id])).toEqual(kept.map((_, at) => at));
+        expect(kept.map((_, at) => text(keys.key(at)))).toEqual(kept.map((id) => `key ${id}`));
+        expect([...renumbered].filter((id) => id === -1)).toHaveLength(live.length - kept.length);
+        expect(idOf(keys, "new")).toBe(kept.length);
+        expect(kept.map((id) => idOf(keys, `key ${id}`))).toEqual(kept.map((_, at) => at));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test("shrinks in memory when it forgets", () => {
+    const keys = new KeyDictionary();
+    const empty = keys.byteLength;
+    for (let id = 0; id < 50_000; id++) idOf(keys, `some key ${id}`);
+    expect(keys.byteLength).toBeGreaterThan(20 * empty);
+    keys.retain(new Uint8Array(50_000));
+    expect(keys.byteLength).toBe(empty);
+  });
+
+  test("hands its contents over as ends and bytes in id order", () => {
+    const keys = new KeyDictionary();
+    for (const key of ["bb", "a", "ccc"]) idOf(keys, key);
+    const { ends, bytes } = keys.contents();
+    expect([...ends]).toEqual([2, 3, 6]);
+    expect(text(bytes)).toBe("bbaccc");
+  });
+});
+
+function fnv1a(key: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(key)) hash = Math.imul(hash ^ byte, 16_777_619);
+  return hash >>> 0;
+}
+
+/** Pairs of keys with equal 32-bit hashes, found by trying: about one in 2^16 tries has a twin. */
+function collidingKeys(count: number): string[] {
+  const byHash = new Map<number, string>();
+  const found: string[] = [];
+  for (let at = 0; found.length < count; at++) {
+    const key = `ad-${at}`;
+    const hash = fnv1a(key);
+    const twin = byHash.get(hash);
+    if (twin === undefined) byHash.set(hash, key);
+    else found.push(twin, key);
+  }
+  return found;
+}
