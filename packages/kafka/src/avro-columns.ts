@@ -99,9 +99,10 @@ function readRecord(fields: readonly AvroColumnReader[]): AvroColumnReader {
   return (cursor, columns, row) => {
     for (const readField of fields) {
       const rejected = readField(cursor, columns, row);
-      if (cursor.fault !== 0) return cursor.fault;
-      if (rejected !== 0) return rejected;
+      // What a faulty cursor returns may look out of range: the fault comes first.
+      if (rejected !== 0) return cursor.fault === 0 ? rejected : cursor.fault;
     }
+    if (cursor.fault !== 0) return cursor.fault;
     return cursor.position === cursor.end ? 0 : trailingBytes;
   };
 }

@@ -70,7 +70,8 @@ function skipExactly(length: number): Skipper {
 }
 
 function skipPrefixed(cursor: ByteCursor): void {
-  cursor.position += readLength(cursor);
+  const lengthBytes = readLength(cursor);
+  cursor.position += lengthBytes;
 }
 
 function skipEntry(skipValue: Skipper): Skipper {

@@ -55,6 +55,15 @@ export function readVarint(cursor: ByteCursor): number {
  * those bounds, so that `Number.isSafeInteger` tells.
  */
 export function readVarlong(cursor: ByteCursor): number {
+  const { bytes, position } = cursor;
+  const byte = bytes[position] ?? 0;
+  // Most are of one byte, and this much is small enough for the compiler to put into every caller.
+  if (byte > 0x7f || position >= cursor.end) return readLongVarlong(cursor);
+  cursor.position = position + 1;
+  return (byte >>> 1) ^ -(byte & 1);
+}
+
+function readLongVarlong(cursor: ByteCursor): number {
   const { bytes, end } = cursor;
   let position = cursor.position;
   if (position >= end) return fail(cursor, malformed);

@@ -3,26 +3,23 @@ const sliceCount = 16;
 /**
  * CRC-32C (Castagnoli, as in RFC 3720) of `bytes[start, end)`, unsigned.
  *
- * Slicing-by-16: sixteen table look-ups per sixteen bytes, four times as fast as a byte-wise table, and no slower
+ * Slicing-by-16: sixteen table look-ups per sixteen bytes, over four times as fast as a byte-wise table, and faster
  * than WebAssembly with its copy. Record batches carry it over everything from their attributes on.
  */
 export function crc32c(bytes: Uint8Array, start: number, end: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const slicedEnd = start + ((end - start) & -sliceCount);
   let crc = -1;
   let position = start;
   for (; position < slicedEnd; position += sliceCount) {
-    crc ^= word(bytes, position);
     crc =
-      look(15, crc) ^
-      look(14, crc >>> 8) ^
-      look(13, crc >>> 16) ^
-      look(12, crc >>> 24) ^
-      foldWord(8, word(bytes, position + 4)) ^
-      foldWord(4, word(bytes, position + 8)) ^
-      foldWord(0, word(bytes, position + 12));
+      foldWord(12, crc ^ view.getInt32(position, true)) ^
+      foldWord(8, view.getInt32(position + 4, true)) ^
+      foldWord(4, view.getInt32(position + 8, true)) ^
+      foldWord(0, view.getInt32(position + 12, true));
   }
   for (; position < end; position++) {
-    crc = look(0, crc ^ (bytes[position] ?? 0)) ^ (crc >>> 8);
+    crc = look(0, crc ^ view.getUint8(position)) ^ (crc >>> 8);
   }
   return ~crc >>> 0;
 }
@@ -40,16 +37,6 @@ function foldWord(slice: number, word: number): number {
     look(slice + 2, word >>> 8) ^
     look(slice + 1, word >>> 16) ^
     look(slice, word >>> 24)
-  );
-}
-
-/** Little-endian, whatever the machine. */
-function word(bytes: Uint8Array, position: number): number {
-  return (
-    (bytes[position] ?? 0) |
-    ((bytes[position + 1] ?? 0) << 8) |
-    ((bytes[position + 2] ?? 0) << 16) |
-    ((bytes[position + 3] ?? 0) << 24)
   );
 }
 
