@@ -35,11 +35,11 @@ async function open(): Promise<Devstack | undefined> {
   }
 }
 
-/** Wrong arguments and ports that are taken or not allowed: starting again would not help. */
+/** Wrong arguments and ports or directories that are taken: starting again would not help. */
 function isConfiguration(error: Error): boolean {
   const code = "code" in error ? String(error.code) : "";
   return (
-    ["EADDRINUSE", "EACCES", "EADDRNOTAVAIL"].includes(code) ||
+    ["EADDRINUSE", "EACCES", "EADDRNOTAVAIL", "ELOCKED"].includes(code) ||
     code.startsWith("ERR_PARSE_ARGS") ||
     error instanceof RangeError
   );

@@ -1,6 +1,6 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import { lockDirectory } from "./lock-directory.ts";
 import { startKafka, type KafkaServer } from "./kafka/server.ts";
 import { startMongo, type MongoServer } from "./mongo/server.ts";
 import { startSchemaRegistry, type SchemaRegistryServer } from "./schema-registry/server.ts";
@@ -41,13 +41,13 @@ export type Devstack = AsyncDisposable & {
 /**
  * Starts Kafka, the schema registry and MongoDB in this process. A failed start closes what came before.
  *
- * @throws Error EADDRINUSE when a port is taken
+ * @throws Error EADDRINUSE when a port is taken, ELOCKED when another process has the data directory
  */
 export async function startDevstack(options: DevstackOptions = {}): Promise<Devstack> {
   const { host = "127.0.0.1", ports = {}, dataDirectory, log } = options;
-  if (dataDirectory !== undefined) await mkdir(dataDirectory, { recursive: true });
   const keptAs = (name: string): string | undefined => dataDirectory && join(dataDirectory, name);
   await using opening = new AsyncDisposableStack();
+  if (dataDirectory !== undefined) opening.use(lockDirectory(dataDirectory));
   const kafka = opening.use(
     await startKafka({
       host,

@@ -2,6 +2,7 @@ import { textArgument } from "./arguments.ts";
 import type { Collection } from "./collection.ts";
 import type { Cursors } from "./cursors.ts";
 import { toCommandError, type CommandError } from "./errors.ts";
+import type { FailPoints } from "./fail-points.ts";
 import { namespaceOf, openCollection, type Store } from "./store.ts";
 import type { Document } from "./values.ts";
 
@@ -9,6 +10,7 @@ import type { Document } from "./values.ts";
 export type CommandContext = {
   readonly store: Store;
   readonly cursors: Cursors;
+  readonly failPoints: FailPoints;
   readonly connectionId: number;
   readonly connectionCount: () => number;
   readonly nowMs: () => number;

@@ -1,12 +1,13 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { listen } from "../listen.ts";
-import type { CommandContext } from "./command.ts";
+import { errorReply, type CommandContext } from "./command.ts";
 import { runCommand } from "./commands.ts";
 import { createCursors } from "./cursors.ts";
 import { openJournal, type Journal } from "./journal.ts";
 import { createStore, type Store } from "./store.ts";
 import { expireDocuments } from "./expiry.ts";
-import { createFramer, encodeReply, parseRequest } from "./wire.ts";
+import { createFramer, encodeReply, parseRequest, type Request } from "./wire.ts";
+import { tripFailPoint, type FailPoints } from "./fail-points.ts";
 
 /** All optional: an ephemeral port on loopback, data in memory. */
 export type MongoOptions = {
@@ -46,19 +47,19 @@ export async function startMongo(options: MongoOptions = {}): Promise<MongoServe
   const { host = "127.0.0.1", port = 0, log = (): void => {}, nowMs = Date.now } = options;
   const sockets = new Set<Socket>();
   const state = { frozen: false, connections: 0 };
-  const { store, closeStore } = openStore(options.file);
+  const server = createServer({ noDelay: true });
+  // The port first: who cannot have it must not touch the file of the one who has.
+  const address = await listen(server, host, port);
+  const { store, closeStore } = openStore(options.file, server);
   const cursors = createCursors();
-  const server = createServer({ noDelay: true }, (socket) => {
+  const failPoints: FailPoints = { active: undefined };
+  server.on("connection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
     const connectionId = ++state.connections;
-    const context = { store, cursors, connectionId, connectionCount: () => sockets.size, nowMs };
-    serve(socket, context, log);
+    const connectionCount = (): number => sockets.size;
+    serve(socket, { store, cursors, failPoints, connectionId, connectionCount, nowMs }, log);
     if (state.frozen) socket.pause();
-  });
-  const address = await listen(server, host, port).catch((error: unknown) => {
-    closeStore();
-    throw error;
   });
   const sweep = setInterval(
     () => state.frozen || expireDocuments(store, nowMs()),
@@ -91,11 +92,20 @@ export async function startMongo(options: MongoOptions = {}): Promise<MongoServe
   };
 }
 
-function openStore(file: string | undefined): { store: Store; closeStore: () => void } {
+/** Synchronous: nobody connects between listening and the handler of connections. */
+function openStore(
+  file: string | undefined,
+  server: Server,
+): { store: Store; closeStore: () => void } {
   const keeping: { journal?: Journal } = {};
   const store = createStore((change) => keeping.journal?.append(change));
-  // Unset while it replays, so that what is read is not written again.
-  if (file !== undefined) keeping.journal = openJournal(file, store);
+  try {
+    // Unset while it replays, so that what is read is not written again.
+    if (file !== undefined) keeping.journal = openJournal(file, store);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
   return {
     store,
     closeStore: () => {
@@ -110,17 +120,29 @@ function serve(socket: Socket, context: CommandContext, log: (line: string) => v
   socket.on("error", () => socket.destroy()); // the client went away; nothing to tell anybody
   socket.on("data", (chunk: Buffer) => {
     try {
-      for (const message of frame(chunk)) {
-        const request = parseRequest(message);
-        const reply = runCommand(request.command, context);
-        if (request.replyExpected) socket.write(encodeReply(request, reply));
-      }
+      for (const message of frame(chunk)) respond(socket, parseRequest(message), context);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       log(`mongo: connection ${context.connectionId} closed: ${reason}`);
       socket.destroy();
     }
   });
+}
+
+function respond(socket: Socket, request: Request, context: CommandContext): void {
+  if (socket.destroyed) return;
+  const point = tripFailPoint(context.failPoints, request.command);
+  if (point?.closeConnection === true) {
+    socket.destroy();
+    return;
+  }
+  const reply =
+    point?.error === undefined ? runCommand(request.command, context) : errorReply(point.error);
+  if (!request.replyExpected) return;
+  const { writeConcernError } = point ?? {};
+  const bytes = encodeReply(request, { ...reply, ...(writeConcernError && { writeConcernError }) });
+  if (point === undefined || point.delayMs === 0) socket.write(bytes);
+  else setTimeout(() => socket.write(bytes), point.delayMs).unref();
 }
 
 function closeServer(server: Server): Promise<void> {

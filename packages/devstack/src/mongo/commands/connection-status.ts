@@ -1,0 +1,7 @@
+import type { Command } from "../command.ts";
+
+/** `connectionStatus`: nobody is authenticated. */
+export const connectionStatus: Command = () => ({
+  authInfo: { authenticatedUsers: [], authenticatedUserRoles: [] },
+  ok: 1,
+});
