@@ -1,13 +1,17 @@
 import { defineConfig } from "vitest/config";
 
+/** Where the numbers go that .ci/run adds up. */
+const report = process.env["VITEST_REPORT"];
+
 /** Pure code shares workers; anything with servers or child processes gets a process of its own. */
 export default defineConfig({
   test: {
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     projects: [
       {
         test: {
           name: "unit",
-          include: ["packages/*/test/**/*.test.ts"],
+          include: ["packages/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
           exclude: ["**/*.integration.test.ts", "**/*.e2e.test.ts"],
           isolate: false,
           testTimeout: 60_000,
@@ -16,7 +20,7 @@ export default defineConfig({
       {
         test: {
           name: "integration",
-          include: ["packages/*/test/**/*.integration.test.ts", "packages/*/test/**/*.e2e.test.ts"],
+          include: ["{packages/*,scripts}/test/**/*.{integration,e2e}.test.ts"],
           pool: "forks",
           testTimeout: 120_000,
           hookTimeout: 60_000,

@@ -12,6 +12,10 @@ export type PipelineOptions = Pick<ChildOptions, "logDirectory" | "say" | "onGiv
 /** Producer, processors and sink, running as processes of their own. */
 export type Pipeline = {
   readonly figures: PipelineFigures;
+  /** Resolves when the producer has sent all it was told to. */
+  readonly produced: Promise<void>;
+  /** Process id of a running child: producer, sink, processor or processor-1, processor-2, … */
+  pid(name: string): number | undefined;
   /** Where each serves health and metrics, by name. */
   readonly urls: ReadonlyMap<string, string>;
   /**
@@ -53,6 +57,8 @@ export function startPipeline(options: PipelineOptions): Pipeline {
   return {
     figures,
     urls,
+    produced: producer.done,
+    pid: (name) => [producer, sink, ...processors].find((child) => child.name === name)?.pid,
     async drain() {
       const unclean: string[] = [];
       const note = (name: string, codes: readonly (number | null)[]): void => {
