@@ -1,5 +1,5 @@
 import type { RunEvents } from "@adstream/engine/run-options";
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type Registry } from "@adstream/service/metrics";
 import type { TaskProgress } from "./progress.ts";
 
 const msPerSecond = 1_000;

@@ -5,6 +5,7 @@ import { StreamError } from "@adstream/engine/errors";
 import { TaskRunner } from "@adstream/engine/run-tasks";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { connectKafka } from "@adstream/kafka/connection";
+import type { Log } from "@adstream/kafka/kafkajs-log";
 import { type ColumnSource, openLogSource } from "@adstream/kafka/log-source";
 import { openPublisher } from "@adstream/kafka/publisher";
 import { openSchemaRegistry } from "@adstream/kafka/schema-registry";
@@ -12,7 +13,6 @@ import { offsetAtTime } from "@adstream/kafka/topics";
 import { kafkaSettings, registrySettings } from "@adstream/service/connection-settings";
 import type { Registry } from "@adstream/service/metrics";
 import { reachServer } from "@adstream/service/reach-server";
-import type { Logger } from "pino";
 import type { ProcessorConfig } from "./config.ts";
 import { openFileCheckpoints } from "./file-checkpoints.ts";
 import type { Job } from "./job.ts";
@@ -36,7 +36,7 @@ export type Processor = AsyncDisposable & {
 };
 
 export type ProcessorContext = {
-  readonly log: Logger;
+  readonly log: Log;
   readonly metrics: Registry;
   readonly signal: AbortSignal;
 };

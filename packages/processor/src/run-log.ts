@@ -1,8 +1,8 @@
 import type { RunEvents } from "@adstream/engine/run-options";
-import type { Logger } from "pino";
+import type { Log } from "@adstream/kafka/kafkajs-log";
 
 /** Log lines of the run loop: state changes at info, the unexpected at warn, the beat at debug. */
-export function runLog(log: Logger): RunEvents {
+export function runLog(log: Log): RunEvents {
   return {
     acquired: ({ nextOffset, ...task }) =>
       log.info({ ...task, nextOffset: String(nextOffset) }, "task acquired"),
