@@ -1,4 +1,5 @@
 import type { Endpoint } from "./api.ts";
+import { alterConfigs, incrementalAlterConfigs } from "./alter-configs.ts";
 import { apiVersions } from "./api-versions.ts";
 import { createPartitions } from "./create-partitions.ts";
 import { createTopics } from "./create-topics.ts";
@@ -41,6 +42,8 @@ const others: readonly Endpoint[] = [
   deleteRecords,
   initProducerId,
   describeConfigs,
+  alterConfigs,
+  incrementalAlterConfigs,
   createPartitions,
   deleteGroups,
   describeCluster,

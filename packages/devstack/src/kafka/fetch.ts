@@ -65,42 +65,24 @@ export const fetch: Endpoint = endpoint<Request>({
     if (request.sessionId !== 0) {
       return writeReading(ErrorCode.fetchSessionIdNotFound, [], call);
     }
-    const injected = injectedErrors(request, call);
-    let reading = readLogs(request, injected, call);
+    let reading = readLogs(request, call);
     const missingBytes = request.minBytes - reading.sizeBytes;
     if (missingBytes > 0 && !reading.failed && request.maxWaitMs > 0) {
       await appended(reading, missingBytes, request.maxWaitMs, call);
-      reading = readLogs(request, injected, call);
+      reading = readLogs(request, call);
     }
     writeReading(0, reading.topics, call);
   },
 });
 
-/** Asked once per request: the log is read twice, and a fault counts hits. */
-function injectedErrors(
-  { topics }: Request,
-  call: Call,
-): (topic: string, partition: number) => number {
-  const codes = new Map<string, number>();
-  for (const { topic, partition } of targetsOf(topics)) {
-    const code = call.injected(topic, partition);
-    if (code !== 0) codes.set(`${topic} ${partition}`, code);
-  }
-  return (topic, partition) => codes.get(`${topic} ${partition}`) ?? 0;
-}
-
-function readLogs(
-  request: Request,
-  injected: (topic: string, partition: number) => number,
-  call: Call,
-): Reading {
+function readLogs(request: Request, call: Call): Reading {
   let sizeBytes = 0;
   let failed = false;
   const topics = request.topics.map(({ topic, items }) => ({
     topic,
     items: items.map((item): Part => {
       const log = call.broker.topics.partition(topic, item.partition)?.log;
-      const error = injected(topic, item.partition) || problem(item, log);
+      const error = call.injected(topic, item.partition) || problem(item, log);
       if (error !== 0 || log === undefined) {
         failed = true;
         return { ...item, ...NOTHING, error, log };

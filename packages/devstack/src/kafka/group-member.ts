@@ -33,6 +33,13 @@ export type JoinResult = {
   readonly members: readonly JoinedMember[];
 };
 
+/** Who speaks, as every request behind the join says it. */
+export type Speaker = {
+  readonly memberId: string;
+  readonly instanceId: string | null;
+  readonly generation: number;
+};
+
 export type SyncResult = { readonly errorCode: number; readonly assignment: Buffer };
 
 export type Member = {

@@ -1,28 +1,20 @@
 import type { BrokerClock, Cancel } from "./clock.ts";
 import { ErrorCode } from "./error-codes.ts";
 import {
-  agreedProtocols,
   createMember,
-  electProtocol,
   metadataFor,
   refusedJoin,
   refusedSync,
   sameProtocols,
 } from "./group-member.ts";
-import type { JoinRequest, JoinResult, Member, SyncResult } from "./group-member.ts";
+import type { JoinRequest, JoinResult, Member, Speaker, SyncResult } from "./group-member.ts";
+import { Roster } from "./group-roster.ts";
 
 export type GroupState = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable";
 
-/** Who speaks, as every request behind the join says it. */
-export type Speaker = {
-  readonly memberId: string;
-  readonly instanceId: string | null;
-  readonly generation: number;
-};
-
 export type GroupPorts = {
   readonly clock: BrokerClock;
-  /** A new member id that nobody can guess or has had before. */
+  /** A new member id that nobody has had before. */
   readonly nextMemberId: (clientId: string) => string;
 };
 
@@ -40,9 +32,7 @@ export type GroupPorts = {
 export class Group {
   readonly id: string;
   readonly #ports: GroupPorts;
-  readonly #members = new Map<string, Member>();
-  /** Ids given out whose owners have not joined yet: a rebalance waits for them. */
-  readonly #pending = new Map<string, Cancel>();
+  readonly #roster: Roster;
   #state: GroupState = "Empty";
   #generation = 0;
   #leaderId = "";
@@ -53,6 +43,7 @@ export class Group {
   constructor(id: string, ports: GroupPorts) {
     this.id = id;
     this.#ports = ports;
+    this.#roster = new Roster(ports.clock, (member) => this.#remove(member));
   }
 
   get state(): GroupState {
@@ -72,28 +63,31 @@ export class Group {
   }
 
   get members(): readonly Member[] {
-    return [...this.#members.values()];
+    return this.#roster.members;
   }
 
   /** Answers when the rebalance this join belongs to is complete. */
   join(request: JoinRequest): JoinResult | Promise<JoinResult> {
     const { memberId, instanceId } = request;
-    if (!this.#accepts(request)) return refusedJoin(ErrorCode.inconsistentGroupProtocol, memberId);
-    const owner = this.#staticMember(instanceId);
+    if (!this.#roster.accepts(request, this.#protocolType)) {
+      return refusedJoin(ErrorCode.inconsistentGroupProtocol, memberId);
+    }
+    const owner = this.#roster.owner(instanceId);
     if (memberId === "") {
       if (owner !== undefined) return this.#replaceStatic(owner, request);
       const newId = this.#ports.nextMemberId(request.clientId);
       if (!request.idRequired || instanceId !== null) return this.#enter(newId, request);
-      this.#expect(newId, request.sessionTimeoutMs);
+      const gaveUp = (): void => this.#completeWhenAllJoined();
+      this.#roster.expect(newId, request.sessionTimeoutMs, gaveUp);
       return refusedJoin(ErrorCode.memberIdRequired, newId);
     }
-    const member = this.#members.get(memberId);
     if (owner !== undefined && owner.id !== memberId) {
       return refusedJoin(ErrorCode.fencedInstanceId, memberId);
     }
+    const member = this.#roster.get(memberId);
     if (member !== undefined) return this.#rejoin(member, request);
-    if (!this.#pending.has(memberId)) return refusedJoin(ErrorCode.unknownMemberId, memberId);
-    return this.#enter(memberId, request);
+    if (this.#roster.arrived(memberId)) return this.#enter(memberId, request);
+    return refusedJoin(ErrorCode.unknownMemberId, memberId);
   }
 
   /** Answers when the leader has sent the assignments. `assignments` is what the leader divided, else empty. */
@@ -101,15 +95,14 @@ export class Group {
     speaker: Speaker,
     assignments: ReadonlyMap<string, Buffer>,
   ): SyncResult | Promise<SyncResult> {
-    const refusal = this.#refusal(speaker);
-    const member = this.#members.get(speaker.memberId);
+    const refusal = this.#roster.refusal(speaker, this.#generation);
+    const member = this.#roster.get(speaker.memberId);
     if (refusal !== 0 || member === undefined) return refusedSync(refusal);
     if (this.#state === "PreparingRebalance") return refusedSync(ErrorCode.rebalanceInProgress);
     member.syncedGeneration = this.#generation;
-    this.#keepAlive(member);
-    if (this.#state === "CompletingRebalance" && member.id === this.#leaderId) {
-      this.#settle(assignments);
-    }
+    this.#roster.keepAlive(member);
+    const leads = member.id === this.#leaderId;
+    if (this.#state === "CompletingRebalance" && leads) this.#settle(assignments);
     if (this.#state === "Stable") return { errorCode: 0, assignment: member.assignment };
     member.cancelSession();
     member.sync?.(refusedSync(ErrorCode.rebalanceInProgress));
@@ -119,25 +112,24 @@ export class Group {
   }
 
   heartbeat(speaker: Speaker): number {
-    const refusal = this.#refusal(speaker);
-    const member = this.#members.get(speaker.memberId);
+    const refusal = this.#roster.refusal(speaker, this.#generation);
+    const member = this.#roster.get(speaker.memberId);
     if (refusal !== 0 || member === undefined) return refusal;
-    this.#keepAlive(member);
+    this.#stillThere(member);
     return this.#state === "PreparingRebalance" ? ErrorCode.rebalanceInProgress : 0;
   }
 
   leave(memberId: string, instanceId: string | null): number {
-    const owner = this.#staticMember(instanceId);
+    const owner = this.#roster.owner(instanceId);
     if (instanceId !== null && owner === undefined) return ErrorCode.unknownMemberId;
     if (owner !== undefined && memberId !== "" && owner.id !== memberId) {
       return ErrorCode.fencedInstanceId;
     }
-    const member = owner ?? this.#members.get(memberId);
-    if (member !== undefined) {
-      this.#remove(member);
-      return 0;
-    }
-    return this.#forget(memberId) ? 0 : ErrorCode.unknownMemberId;
+    const member = owner ?? this.#roster.get(memberId);
+    if (member !== undefined) this.#remove(member);
+    else if (this.#roster.arrived(memberId)) this.#completeWhenAllJoined();
+    else return ErrorCode.unknownMemberId;
+    return 0;
   }
 
   /**
@@ -145,76 +137,42 @@ export class Group {
    * assigned consumers) only while nobody is in the group. Between join and sync the answer is to come back.
    */
   commitRefusal(speaker: Speaker): number {
-    const anonymous =
-      speaker.generation < 0 && speaker.memberId === "" && speaker.instanceId === null;
     if (speaker.generation < 0 && this.#state === "Empty") return 0;
-    if (anonymous) return ErrorCode.unknownMemberId;
-    const refusal = this.#refusal(speaker);
+    const refusal = this.#roster.refusal(speaker, this.#generation);
     if (refusal !== 0) return refusal;
     if (this.#state === "CompletingRebalance") return ErrorCode.rebalanceInProgress;
-    const member = this.#members.get(speaker.memberId);
-    if (member !== undefined) this.#keepAlive(member);
+    const member = this.#roster.get(speaker.memberId);
+    if (member !== undefined) this.#stillThere(member);
     return 0;
   }
 
   /** Stops all timers. */
   close(): void {
     this.#cancelDeadline();
-    for (const cancel of this.#pending.values()) cancel();
-    for (const member of this.#members.values()) member.cancelSession();
+    this.#roster.close();
   }
 
-  #accepts({ memberId, protocolType, protocols }: JoinRequest): boolean {
-    if (protocolType === "" || protocols.length === 0) return false;
-    const others = this.members.filter(({ id }) => id !== memberId);
-    if (others.length === 0) return true;
-    const offers = [...others.map((other) => other.protocols), protocols];
-    return protocolType === this.#protocolType && agreedProtocols(offers).length > 0;
-  }
-
-  #staticMember(instanceId: string | null): Member | undefined {
-    if (instanceId === null) return undefined;
-    return this.members.find((member) => member.instanceId === instanceId);
-  }
-
-  #refusal({ memberId, instanceId, generation }: Speaker): number {
-    const owner = this.#staticMember(instanceId);
-    if (owner !== undefined && owner.id !== memberId) return ErrorCode.fencedInstanceId;
-    if (!this.#members.has(memberId)) return ErrorCode.unknownMemberId;
-    return generation === this.#generation ? 0 : ErrorCode.illegalGeneration;
-  }
-
-  #expect(memberId: string, sessionTimeoutMs: number): void {
-    const cancel = this.#ports.clock.after(sessionTimeoutMs, () => this.#forget(memberId));
-    this.#pending.set(memberId, cancel);
-  }
-
-  #forget(memberId: string): boolean {
-    this.#pending.get(memberId)?.();
-    const known = this.#pending.delete(memberId);
-    if (known) this.#completeWhenAllJoined();
-    return known;
+  /** A session does not run while the member waits for us: it must not be started by a second connection. */
+  #stillThere(member: Member): void {
+    if (member.join === undefined && member.sync === undefined) this.#roster.keepAlive(member);
   }
 
   #enter(memberId: string, request: JoinRequest): Promise<JoinResult> {
-    this.#pending.get(memberId)?.();
-    this.#pending.delete(memberId);
     const member = createMember(memberId, request);
-    this.#members.set(memberId, member);
+    this.#roster.add(member);
     this.#protocolType = request.protocolType;
     return this.#awaitJoin(member);
   }
 
   #rejoin(member: Member, request: JoinRequest): JoinResult | Promise<JoinResult> {
     const unchanged = sameProtocols(member.protocols, request.protocols);
-    const answered =
-      this.#state === "CompletingRebalance" ||
-      (this.#state === "Stable" && member.id !== this.#leaderId);
+    const leads = member.id === this.#leaderId;
+    const settled = this.#state === "CompletingRebalance" || (this.#state === "Stable" && !leads);
     member.protocols = request.protocols;
     member.sessionTimeoutMs = request.sessionTimeoutMs;
     member.rebalanceTimeoutMs = request.rebalanceTimeoutMs;
-    if (!answered || !unchanged) return this.#awaitJoin(member);
-    this.#keepAlive(member);
+    if (!settled || !unchanged) return this.#awaitJoin(member);
+    this.#stillThere(member);
     return this.#joined(member);
   }
 
@@ -223,13 +181,13 @@ export class Group {
     member.assignment = old.assignment;
     member.syncedGeneration = old.syncedGeneration;
     const oldLeaderId = this.#leaderId;
-    this.#drop(old, ErrorCode.fencedInstanceId);
-    this.#members.set(member.id, member);
+    this.#roster.drop(old, ErrorCode.fencedInstanceId);
+    this.#roster.add(member);
     if (oldLeaderId === old.id) this.#leaderId = member.id;
     const subscription = metadataFor(member, this.#protocolName);
     const unchanged = subscription.equals(metadataFor(old, this.#protocolName));
     if (this.#state !== "Stable" || !unchanged) return this.#awaitJoin(member);
-    this.#keepAlive(member);
+    this.#roster.keepAlive(member);
     // A leader is named by its old id, so that it does not divide anew: there is nothing to divide.
     return { ...this.#joined(member), leaderId: oldLeaderId, members: [] };
   }
@@ -246,9 +204,9 @@ export class Group {
   }
 
   #rebalance(): void {
-    for (const member of this.#members.values()) {
+    for (const member of this.members) {
       if (member.sync === undefined) continue;
-      this.#keepAlive(member);
+      if (member.join === undefined) this.#roster.keepAlive(member);
       member.sync(refusedSync(ErrorCode.rebalanceInProgress));
       member.sync = undefined;
     }
@@ -259,31 +217,28 @@ export class Group {
 
   #armDeadline(run: () => void): void {
     this.#cancelDeadline();
-    const timeoutsMs = this.members.map(({ rebalanceTimeoutMs }) => rebalanceTimeoutMs);
-    this.#cancelDeadline = this.#ports.clock.after(Math.max(0, ...timeoutsMs), run);
+    this.#cancelDeadline = this.#ports.clock.after(this.#roster.rebalanceTimeoutMs, run);
   }
 
   #completeWhenAllJoined(): void {
-    const missing = this.#pending.size > 0 || this.members.some(({ join }) => join === undefined);
-    if (this.#state === "PreparingRebalance" && !missing) this.#completeJoin();
+    if (this.#state === "PreparingRebalance" && this.#roster.complete) this.#completeJoin();
   }
 
   /** The rebalance time-out has passed: static members may still come back within their session. */
   #endJoining(): void {
     for (const member of this.members) {
       if (member.join === undefined && member.instanceId === null) {
-        this.#drop(member, ErrorCode.unknownMemberId);
+        this.#roster.drop(member, ErrorCode.unknownMemberId);
       }
     }
-    const joined = this.members.some(({ join }) => join !== undefined);
-    if (joined || this.#members.size === 0) this.#completeJoin();
+    if (this.#roster.joined.length > 0 || this.members.length === 0) this.#completeJoin();
     else this.#armDeadline(() => this.#endJoining());
   }
 
   #completeJoin(): void {
     this.#cancelDeadline();
     this.#generation += 1;
-    const joined = this.members.filter(({ join }) => join !== undefined);
+    const { joined } = this.#roster;
     const [first] = joined;
     if (first === undefined) {
       this.#state = "Empty";
@@ -292,10 +247,10 @@ export class Group {
       return;
     }
     this.#state = "CompletingRebalance";
-    this.#protocolName = electProtocol(this.members.map(({ protocols }) => protocols));
+    this.#protocolName = this.#roster.electProtocol();
     if (!joined.some(({ id }) => id === this.#leaderId)) this.#leaderId = first.id;
     for (const member of joined) {
-      this.#keepAlive(member);
+      this.#roster.keepAlive(member);
       member.join?.(this.#joined(member));
       member.join = undefined;
     }
@@ -321,10 +276,10 @@ export class Group {
 
   #settle(assignments: ReadonlyMap<string, Buffer>): void {
     this.#state = "Stable";
-    for (const member of this.#members.values()) {
+    for (const member of this.members) {
       member.assignment = assignments.get(member.id) ?? Buffer.alloc(0);
       if (member.sync === undefined) continue;
-      this.#keepAlive(member);
+      this.#roster.keepAlive(member);
       member.sync({ errorCode: 0, assignment: member.assignment });
       member.sync = undefined;
     }
@@ -332,27 +287,13 @@ export class Group {
 
   #removeUnsynced(): void {
     const unsynced = this.members.filter((one) => one.syncedGeneration !== this.#generation);
-    for (const member of unsynced) this.#drop(member, ErrorCode.unknownMemberId);
+    for (const member of unsynced) this.#roster.drop(member, ErrorCode.unknownMemberId);
     if (unsynced.length > 0) this.#rebalance();
   }
 
-  #keepAlive(member: Member): void {
-    member.cancelSession();
-    member.cancelSession = this.#ports.clock.after(member.sessionTimeoutMs, () => {
-      this.#remove(member);
-    });
-  }
-
   #remove(member: Member): void {
-    this.#drop(member, ErrorCode.unknownMemberId);
+    this.#roster.drop(member, ErrorCode.unknownMemberId);
     if (this.#state === "PreparingRebalance") this.#completeWhenAllJoined();
     else this.#rebalance();
-  }
-
-  #drop(member: Member, errorCode: number): void {
-    member.cancelSession();
-    this.#members.delete(member.id);
-    member.join?.(refusedJoin(errorCode, member.id));
-    member.sync?.(refusedSync(errorCode));
   }
 }

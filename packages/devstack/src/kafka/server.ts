@@ -82,7 +82,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true });
   const port = await listen(server, host, options.port ?? 0);
-  const { broker, closeBroker } = openBroker(options, host, port);
+  const { broker, closeBroker } = openOrFree(server, () => openBroker(options, host, port));
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
@@ -116,6 +116,16 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("not a TCP socket");
   return address.port;
+}
+
+/** A data directory that cannot be opened must not leave the port taken. */
+function openOrFree<T>(server: Server, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    server.close();
+    throw error;
+  }
 }
 
 async function closeServer(
