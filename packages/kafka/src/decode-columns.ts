@@ -7,14 +7,14 @@ import {
 
 import type { AvroColumnReader } from "./avro-columns.ts";
 import { createCursor, type ByteCursor } from "./byte-cursor.ts";
+import type { OpenBatch } from "./record-batch.ts";
 import {
   createFrame,
   expectBodyEnd,
   readRecordFrame,
   recordTime,
-  type OpenBatch,
   type RecordFrame,
-} from "./record-batch.ts";
+} from "./record-frame.ts";
 import { frameBytes, frameSchemaId } from "./wire-format.ts";
 
 /**

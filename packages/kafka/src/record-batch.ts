@@ -5,7 +5,7 @@ import {
   fail,
   malformed,
   readVarint,
-  readVarlong,
+  skipBytes,
   type ByteCursor,
 } from "./byte-cursor.ts";
 import {
@@ -15,6 +15,13 @@ import {
   type CompressionCodec,
 } from "./compression.ts";
 import { crc32c } from "./crc32c.ts";
+import {
+  createFrame,
+  expectBodyEnd,
+  minRecordBytes,
+  readRecordFrame,
+  recordTime,
+} from "./record-frame.ts";
 
 /**
  * Head of a record batch, format 2 (KIP-98):
@@ -140,88 +147,68 @@ export function openBatch(bytes: Uint8Array, maxBytes: number = maxBodyBytes): O
   return { header, body };
 }
 
-/** Where the parts of one record lie in the body of its batch; filled again for each record. */
-export type RecordFrame = {
-  offsetDelta: number;
-  timestampDelta: number;
-  keyStart: number;
-  /** -1: null. */
-  keyLength: number;
-  valueStart: number;
-  /** -1: null. */
-  valueLength: number;
-  /** Where the headers end, and the record. */
-  end: number;
+/** One record on its own; its bytes are views of the batch. */
+export type BatchRecord = {
+  readonly offset: number;
+  /** Epoch ms; -1: none. */
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+  /** In the order of the record; a name may come more than once. */
+  readonly headers: readonly RecordHeader[];
 };
 
-/** Length, attributes, two deltas, two lengths and the header count take a byte each. */
-const minRecordBytes = 7;
-
-export function createFrame(): RecordFrame {
-  return {
-    offsetDelta: -1,
-    timestampDelta: 0,
-    keyStart: 0,
-    keyLength: -1,
-    valueStart: 0,
-    valueLength: -1,
-    end: 0,
-  };
-}
+export type RecordHeader = readonly [name: string, value: Uint8Array | null];
 
 /**
- * Reads the record at the cursor up to its headers and leaves the cursor there:
- *
- *     length varint | attributes int8 | timestampDelta varlong | offsetDelta varint |
- *     keyLength varint | key | valueLength varint | value | headers
- *
- * `frame` holds the record before it: offsets of a batch rise.
+ * All records of one batch, also those of an aborted or control batch: an object each, for what is not hot.
  *
  * @throws {StreamError} BATCH_CORRUPT
  */
-export function readRecordFrame(cursor: ByteCursor, frame: RecordFrame, header: BatchHeader): void {
-  const lengthBytes = readVarint(cursor);
-  const end = cursor.position + lengthBytes;
-  const lastOffsetDelta = frame.offsetDelta;
-  cursor.position++;
-  frame.timestampDelta = readVarlong(cursor);
-  frame.offsetDelta = readVarint(cursor);
-  frame.keyLength = readVarint(cursor);
-  frame.keyStart = cursor.position;
-  if (frame.keyLength > 0) cursor.position += frame.keyLength;
-  frame.valueLength = readVarint(cursor);
-  frame.valueStart = cursor.position;
-  if (frame.valueLength > 0) cursor.position += frame.valueLength;
-  frame.end = end;
-  if (
-    cursor.fault !== 0 ||
-    cursor.position >= end ||
-    end > cursor.end ||
-    frame.keyLength < -1 ||
-    frame.valueLength < -1 ||
-    frame.offsetDelta <= lastOffsetDelta ||
-    frame.offsetDelta > header.lastOffsetDelta
-  ) {
-    throw corrupt(
-      `record after offset ${header.baseOffset + lastOffsetDelta} breaks the batch at offset ${header.baseOffset}`,
-    );
+export function readRecords(bytes: Uint8Array, maxBytes: number = maxBodyBytes): BatchRecord[] {
+  const { header, body } = openBatch(bytes, maxBytes);
+  const cursor = createCursor(body);
+  const frame = createFrame();
+  const records: BatchRecord[] = [];
+  for (let index = 0; index < header.recordCount; index++) {
+    readRecordFrame(cursor, frame, header);
+    records.push({
+      offset: header.baseOffset + frame.offsetDelta,
+      timestamp: recordTime(header, frame.timestampDelta),
+      key: part(body, frame.keyStart, frame.keyLength),
+      value: part(body, frame.valueStart, frame.valueLength),
+      headers: readHeaders(cursor, frame.end),
+    });
+    if (cursor.fault !== 0 || cursor.position !== frame.end) {
+      throw corrupt(`headers of the record at offset ${records.at(-1)?.offset} break it`);
+    }
   }
+  expectBodyEnd(cursor, header);
+  return records;
 }
 
-/** @throws {StreamError} BATCH_CORRUPT when bytes follow the last record */
-export function expectBodyEnd(cursor: ByteCursor, header: BatchHeader): void {
-  if (cursor.position === cursor.end) return;
-  const leftBytes = cursor.end - cursor.position;
-  throw corrupt(
-    `${leftBytes} bytes follow the last record of the batch at offset ${header.baseOffset}`,
-  );
+/** Count varint, then for each: name length varint, name, value length varint (-1: null), value. */
+function readHeaders(cursor: ByteCursor, end: number): RecordHeader[] {
+  const headers: RecordHeader[] = [];
+  const count = readVarint(cursor);
+  for (let index = 0; index < count && cursor.position < end; index++) {
+    const name = readPart(cursor);
+    const value = readPart(cursor);
+    headers.push([Buffer.from(name ?? []).toString(), value]);
+  }
+  if (headers.length !== count) fail(cursor, malformed);
+  return headers;
 }
 
-/** Kafka's own timestamp of a record, epoch ms; -1: none. */
-export function recordTime(header: BatchHeader, timestampDelta: number): number {
-  return header.timestampType === "LogAppendTime"
-    ? header.maxTimestamp
-    : header.baseTimestamp + timestampDelta;
+function readPart(cursor: ByteCursor): Uint8Array | null {
+  const length = readVarint(cursor);
+  const start = cursor.position;
+  if (length > 0) skipBytes(cursor, length);
+  return cursor.fault === 0 ? part(cursor.bytes, start, length) : null;
+}
+
+function part(bytes: Uint8Array, start: number, length: number): Uint8Array | null {
+  return length < 0 ? null : bytes.subarray(start, start + length);
 }
 
 function readOffset(view: DataView): number {
