@@ -4,7 +4,7 @@ import type { AdStatsDocument } from "@adstream/contracts/documents";
 import { type AnyBulkWriteOperation, type Collection, Long } from "mongodb";
 
 import { decodeDocument, encodeFigures } from "./document-codec.ts";
-import { bulkWriteErrors, mongoError, refusesDocument } from "./mongo-errors.ts";
+import { bulkWriteErrors, refusesDocument, translated } from "./mongo-errors.ts";
 import type { DocumentStore, DocumentUpdate, Refusal, WriteOutcome } from "./ports.ts";
 
 /** A document as the driver takes and gives it. */
@@ -25,14 +25,6 @@ export function mongoDocumentStore(
     write: (updates, inserts) =>
       translated(server, () => writeDocuments(collection, updates, inserts)),
   };
-}
-
-async function translated<T>(server: string, call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw mongoError(error, server);
-  }
 }
 
 async function findDocuments(

@@ -28,6 +28,15 @@ export function refusesDocument(error: WriteError): boolean {
   return error.code !== duplicateKey;
 }
 
+/** Runs a call of the driver; what it throws is thrown as `mongoError` has it. */
+export async function translated<T>(server: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw mongoError(error, server);
+  }
+}
+
 /**
  * The driver's error as ours. Whatever a server or the network says is for retry, except about rights: a batch is
  * never given up for a code we did not think of.
@@ -43,7 +52,8 @@ export function mongoError(error: unknown, server: string): Error {
     const text = `MongoDB at ${server} (MONGODB_URL) refuses access: ${oneLine(error.message)}`;
     return new StreamError("NOT_AUTHORIZED", "stop", text, cause);
   }
-  const text = `MongoDB at ${server} (MONGODB_URL) does not answer: ${oneLine(error.message)}`;
+  const problem = error instanceof MongoServerError ? "cannot do it now" : "does not answer";
+  const text = `MongoDB at ${server} (MONGODB_URL) ${problem}: ${oneLine(error.message)}`;
   return new StreamError("SERVER_UNAVAILABLE", "retry", text, cause);
 }
 

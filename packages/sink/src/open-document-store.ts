@@ -1,10 +1,7 @@
-import { StreamError } from "@adstream/engine/errors";
-import type { Clock } from "@adstream/engine/ports";
 import { MongoClient, type MongoClientOptions } from "mongodb";
 
-import { backoffMs, outageBackoff } from "./backoff.ts";
 import { mongoDocumentStore, type RawDocument } from "./document-store.ts";
-import { mongoError } from "./mongo-errors.ts";
+import { translated } from "./mongo-errors.ts";
 import type { DocumentStore } from "./ports.ts";
 import { prepareCollection } from "./prepare-collection.ts";
 
@@ -17,43 +14,31 @@ export type DocumentStoreSettings = {
   readonly resultTtlMs: number | null;
 };
 
-export type OpeningContext = {
-  readonly clock: Clock;
-  readonly random: () => number;
-  /** Called at every attempt that fails; the message is one line for people. */
-  readonly waiting: (error: StreamError, delayMs: number) => void;
-  readonly signal: AbortSignal;
-};
-
 export type OpenDocumentStore = DocumentStore & AsyncDisposable;
 
 /**
- * Connects and prepares the collection. While the server is away it tries again, for ever.
+ * Connects and prepares the collection; one attempt.
  *
- * @throws {StreamError} NOT_AUTHORIZED
- * @throws the signal's reason when it aborts
+ * @throws {StreamError} SERVER_UNAVAILABLE (retry), NOT_AUTHORIZED
  */
 export async function openDocumentStore(
   settings: DocumentStoreSettings,
-  { clock, random, waiting, signal }: OpeningContext,
 ): Promise<OpenDocumentStore> {
   await using opening = new AsyncDisposableStack();
   const client = opening.adopt(mongoClient(settings.url), (opened) => opened.close());
   const server = serverName(client);
   const collection = client.db(settings.database).collection<RawDocument>(settings.collection);
-  for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted();
-    const error = await outageOf(server, () => prepareCollection(collection, settings.resultTtlMs));
-    if (error === undefined) break;
-    const delayMs = backoffMs(attempt, outageBackoff, random);
-    waiting(error, delayMs);
-    await clock.sleep(delayMs, signal);
-  }
+  await translated(server, () => prepareCollection(collection, settings.resultTtlMs));
   const resources = opening.move();
   return {
     ...mongoDocumentStore(collection, server),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Hosts of a connection string, for people; never its credentials. */
+export function mongoAddress(url: string): string {
+  return serverName(new MongoClient(url));
 }
 
 /** Connects at the first command. */
@@ -84,22 +69,7 @@ function defaultsBehind(url: string): MongoClientOptions {
   );
 }
 
-/** Hosts of the connection string, for people; never its credentials. */
 function serverName(client: MongoClient): string {
   const { srvHost, hosts } = client.options;
   return srvHost ?? hosts.map(String).join(",");
-}
-
-async function outageOf(
-  server: string,
-  call: () => Promise<void>,
-): Promise<StreamError | undefined> {
-  try {
-    await call();
-    return undefined;
-  } catch (error) {
-    const ours = mongoError(error, server);
-    if (ours instanceof StreamError && ours.disposition === "retry") return ours;
-    throw ours;
-  }
 }
