@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Canary } from "./canary.ts";
+import { isHeader, stateVersionOf } from "./checkpoint-header.ts";
 import { StreamError } from "./errors.ts";
 import type { TaskCounts } from "./task.ts";
 import type { EpochMs } from "./window.ts";
@@ -128,34 +129,13 @@ function parseHeader(json: string): Frame["header"] {
   } catch (error) {
     throw error instanceof StreamError ? error : unreadable("header is no JSON");
   }
-  if (!isHeader(header)) throw unreadable("header fields");
-  if (header.kind === "checkpoint" && header.stateSchemaVersion > stateSchemaVersion) {
-    throw incompatible(
-      `state version ${header.stateSchemaVersion}, this code reads ${stateSchemaVersion}`,
-    );
+  // Newer code may have other fields: say that it is newer, rather than fall back to an older checkpoint.
+  const stateVersion = stateVersionOf(header);
+  if (stateVersion > stateSchemaVersion) {
+    throw incompatible(`state version ${stateVersion}, this code reads ${stateSchemaVersion}`);
   }
+  if (!isHeader(header)) throw unreadable("header fields");
   return header;
-}
-
-/** The checksum already proves that a writer of ours made it; this guards against writers of other versions. */
-function isHeader(value: unknown): value is Frame["header"] {
-  if (typeof value !== "object" || value === null) return false;
-  const header: Partial<Record<keyof CheckpointHeader | "base", unknown>> = value;
-  const identified =
-    typeof header.job === "string" &&
-    Number.isInteger(header.partition) &&
-    Number.isInteger(header.seq) &&
-    typeof header.writer === "object";
-  if (header.kind === "claim") return identified && Number.isInteger(header.base);
-  return (
-    identified &&
-    header.kind === "checkpoint" &&
-    Number.isInteger(header.jobEpoch) &&
-    Number.isInteger(header.stateBytes) &&
-    typeof header.topology === "string" &&
-    typeof header.log === "object" &&
-    Array.isArray(header.decisions)
-  );
 }
 
 function unreadable(what: string): StreamError {
