@@ -1,0 +1,154 @@
+import { decodeFrame, type Frame } from "../../src/checkpoint.ts";
+import { StreamError } from "../../src/errors.ts";
+import type { CheckpointStore } from "../../src/ports.ts";
+import type { SimulatedProcess } from "./process.ts";
+import type { World } from "./world.ts";
+
+/** An object as it was created, with what it goes on from. */
+export type Stored = {
+  readonly frame: Frame;
+  /** Name of the process that created it. */
+  readonly by: string;
+  readonly parent: Stored | undefined;
+  rotten: boolean;
+};
+
+/** Every object ever created for one partition, by number; also those removed since. */
+export type History = Map<number, Stored>;
+
+const mostRotten = 3;
+
+/** The object store behind all processes: atomic creates, and an honest history of them. */
+export class SimulatedStore {
+  readonly histories = new Map<number, History>();
+  readonly #world: World;
+  readonly #objects = new Map<string, Uint8Array>();
+  readonly #names = new Map<string, Stored>();
+  readonly #onCreated: (stored: Stored, history: History) => void;
+  #outageUntil = 0;
+  #rotted = 0;
+
+  constructor(world: World, onCreated: (stored: Stored, history: History) => void) {
+    this.#world = world;
+    this.#onCreated = onCreated;
+  }
+
+  outage(forMs: number): void {
+    this.#outageUntil = Math.max(this.#outageUntil, this.#world.nowMs + forMs);
+  }
+
+  /** The newest number of a partition. */
+  top(partition: number): Stored | undefined {
+    const history = this.histories.get(partition);
+    return history?.get(Math.max(0, ...history.keys()));
+  }
+
+  /** Breaks the newest object of some partition for ever, unless too little would be left to go on from. */
+  rot(): void {
+    const { random } = this.#world;
+    if (this.histories.size === 0 || this.#rotted >= mostRotten) return;
+    const [partition] = random.pick([...this.histories]);
+    const names = [...this.#names].filter(([, { frame }]) => frame.header.partition === partition);
+    const whole = names.filter(
+      ([name, stored]) =>
+        stored.frame.header.kind === "checkpoint" && !stored.rotten && this.#objects.has(name),
+    );
+    const newest = names.at(-1);
+    const bytes = newest && this.#objects.get(newest[0]);
+    if (newest === undefined || bytes === undefined || newest[1].rotten || whole.length < 2) return;
+    this.#rotted++;
+    newest[1].rotten = true;
+    const broken = bytes.slice();
+    broken[random.below(broken.length)]! ^= 1 << random.below(8);
+    this.#objects.set(newest[0], broken);
+    this.#world.unclean = true;
+    this.#world.note(`bit rot in ${newest[0]}`);
+  }
+
+  /** The store as `process` reaches it. */
+  client(process: SimulatedProcess): CheckpointStore {
+    const latency = { slow: this.#world.plan.storeSlow };
+    return {
+      create: async (name, bytes) =>
+        process.request("create", () => this.#create(process, name, bytes), latency),
+      read: async (name) =>
+        process.request("read", () => this.#answer(() => this.#objects.get(name)), latency),
+      list: async (folder) =>
+        process.request("list", () => this.#answer(() => this.#list(folder)), latency),
+      remove: async (name) =>
+        process.request(
+          "remove",
+          () => this.#answer(() => void this.#objects.delete(name)),
+          latency,
+        ),
+    };
+  }
+
+  #answer<T>(give: () => T): T {
+    const out = this.#world.faulty && this.#world.nowMs < this.#outageUntil;
+    if (out) this.#world.saw("store outage");
+    if (out || this.#world.strikes(this.#world.plan.storeFails)) {
+      this.#world.unclean = true;
+      throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", "the store does not answer");
+    }
+    return give();
+  }
+
+  #create(process: SimulatedProcess, name: string, bytes: Uint8Array): "created" | "exists" {
+    return this.#answer(() => {
+      if (this.#objects.has(name)) return "exists";
+      this.#objects.set(name, bytes.slice());
+      this.#record(process, name, decodeFrame(bytes));
+      if (!this.#world.strikes(this.#world.plan.storeAmbiguous)) return "created";
+      this.#world.saw("ambiguous");
+      this.#world.unclean = true;
+      this.#world.note(`answer to ${name} lost`);
+      // Some clients retry by themselves and find their own object in the way.
+      if (this.#world.random.chance(0.5)) return "exists";
+      throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", "the answer was lost");
+    });
+  }
+
+  #record(process: SimulatedProcess, name: string, frame: Frame): void {
+    const { header } = frame;
+    const history: History = this.histories.get(header.partition) ?? new Map();
+    this.histories.set(header.partition, history);
+    if (history.has(header.seq)) this.#world.violated(`${name} was created twice`);
+    const before = history.get(header.seq - 1);
+    if (header.seq !== 1 && before === undefined) this.#world.violated(`${name} leaves a gap`);
+    // The object before a checkpoint is its writer's: a claim, which names what it goes on from, or a checkpoint.
+    const parent = header.kind === "claim" ? history.get(header.base) : goesOnFrom(before, history);
+    const stored = { frame, by: process.name, parent, rotten: false };
+    history.set(header.seq, stored);
+    this.#names.set(name, stored);
+    this.#world.note(`${process.name} creates ${describe(frame)}`);
+    this.#onCreated(stored, history);
+  }
+
+  #list(folder: string): string[] {
+    const prefix = `${folder}/`;
+    const names = [...this.#objects.keys()].filter((name) => name.startsWith(prefix));
+    return names.map((name) => name.slice(prefix.length));
+  }
+}
+
+function goesOnFrom(before: Stored | undefined, history: History): Stored | undefined {
+  const header = before?.frame.header;
+  return header?.kind === "claim" ? history.get(header.base) : before;
+}
+
+function describe({ header }: Frame): string {
+  const where = `p${header.partition}/${header.seq}`;
+  if (header.kind === "claim") return `${where} claim on ${header.base}`;
+  const decided = header.decisions.map(({ watermark }) => ` decides ${watermark}`).join("");
+  return `${where} at ${header.log.nextOffset} epoch ${header.jobEpoch}${decided}`;
+}
+
+/** The checkpoints that `stored` stands on, oldest first, itself included unless it is a claim. */
+export function lineage(stored: Stored | undefined): Stored[] {
+  const line: Stored[] = [];
+  for (let at = stored; at !== undefined; at = at.parent) {
+    if (at.frame.header.kind === "checkpoint") line.push(at);
+  }
+  return line.toReversed();
+}

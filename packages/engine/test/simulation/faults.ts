@@ -1,0 +1,90 @@
+import type { Random } from "./random.ts";
+
+/** How much goes wrong in one run. Rates are probabilities per occasion; every seed has its own mix (swarm testing). */
+export type FaultPlan = {
+  /** Mean time between disturbances from outside, ms. */
+  readonly chaosEveryMs: number;
+  /** Weights of those disturbances. */
+  readonly weights: Readonly<Record<Disturbance, number>>;
+  /** A process dies at a request: before it arrives, or before its answer does. */
+  readonly killAtCall: number;
+  readonly storeFails: number;
+  readonly storeAmbiguous: number;
+  readonly storeSlow: number;
+  readonly publishRepeats: number;
+  readonly publishDeadline: number;
+  readonly publishSlow: number;
+  readonly describeFails: number;
+  readonly documentFails: number;
+  /** The flush before a rejoin is skipped, as in a crash of the session, or cut short. */
+  readonly rejoinSkipped: number;
+  readonly rejoinCut: number;
+};
+
+export const disturbances = [
+  "kill processor",
+  "kill sink",
+  "freeze processor",
+  "freeze sink",
+  "rebalance",
+  "stop processor",
+  "store outage",
+  "document outage",
+  "bit rot",
+  "move results",
+] as const;
+export type Disturbance = (typeof disturbances)[number];
+
+/** Every kind of fault is absent, rare or frequent, independently of the others. */
+export function swarm(random: Random): FaultPlan {
+  if (random.chance(0.04)) return calm();
+  const rate = (often: number): number => random.pick([0, 0, often / 5, often]);
+  const weights = Object.fromEntries(disturbances.map((kind) => [kind, random.pick([0, 1, 1, 4])]));
+  return {
+    chaosEveryMs: random.pick([1_000, 3_000, 6_000, 15_000]),
+    weights: { ...noWeights, ...weights },
+    killAtCall: rate(0.004),
+    storeFails: rate(0.15),
+    storeAmbiguous: rate(0.15),
+    storeSlow: rate(0.1),
+    publishRepeats: rate(0.2),
+    publishDeadline: rate(0.005),
+    publishSlow: rate(0.1),
+    describeFails: rate(0.1),
+    documentFails: rate(0.2),
+    rejoinSkipped: rate(0.5),
+    rejoinCut: rate(0.5),
+  };
+}
+
+const noWeights: Record<Disturbance, number> = {
+  "kill processor": 0,
+  "kill sink": 0,
+  "freeze processor": 0,
+  "freeze sink": 0,
+  rebalance: 0,
+  "stop processor": 0,
+  "store outage": 0,
+  "document outage": 0,
+  "bit rot": 0,
+  "move results": 0,
+};
+
+/** Nothing fails; members come and go in good order. */
+export function calm(): FaultPlan {
+  return {
+    chaosEveryMs: 10_000,
+    weights: { ...noWeights, rebalance: 1, "stop processor": 1 },
+    killAtCall: 0,
+    storeFails: 0,
+    storeAmbiguous: 0,
+    storeSlow: 0,
+    publishRepeats: 0,
+    publishDeadline: 0,
+    publishSlow: 0,
+    describeFails: 0,
+    documentFails: 0,
+    rejoinSkipped: 0,
+    rejoinCut: 0,
+  };
+}

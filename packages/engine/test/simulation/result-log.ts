@@ -1,0 +1,134 @@
+import { resultKey, resultStatuses } from "../../src/results.ts";
+import { StreamError } from "../../src/errors.ts";
+import type { ResultLog, TaskOutput } from "../../src/ports.ts";
+import type { AdStats } from "../../../contracts/src/ad-stats.ts";
+import type { SimulatedProcess } from "./process.ts";
+import type { World } from "./world.ts";
+
+export const resultPartitions = 2;
+
+/** What happened to one record that was not counted. */
+export type AsideRecord = {
+  readonly partition: number;
+  readonly offset: number;
+  readonly reason: number;
+};
+
+const decoder = new TextDecoder();
+
+/** Topics that the processors write: results, dead letters and late records. */
+export class SimulatedResults {
+  readonly partitions: AdStats[][] = Array.from({ length: resultPartitions }, () => []);
+  readonly dead: AsideRecord[] = [];
+  readonly late: AsideRecord[] = [];
+  /** Newest version ever published of each slot. */
+  readonly newest = new Map<string, AdStats>();
+  /** Publishes not yet acknowledged: what a checkpoint must not overtake. */
+  readonly open = new Set<{ readonly process: string; readonly partition: number }>();
+  readonly #world: World;
+  readonly #contents = new Map<string, string>();
+  readonly #ownerOf: (partition: number) => string | undefined;
+
+  constructor(world: World, ownerOf: (partition: number) => string | undefined) {
+    this.#world = world;
+    this.#ownerOf = ownerOf;
+  }
+
+  /** The publisher of one process: one send in flight. */
+  client(process: SimulatedProcess): ResultLog {
+    let queue: Promise<void> = Promise.resolve();
+    return {
+      publish: async (output) => {
+        const open = { process: process.name, partition: output.partition };
+        const steps = this.#steps(process, output);
+        this.open.add(open);
+        const sent = queue.then(async () => this.#send(process, steps));
+        queue = sent.catch(() => {});
+        await sent;
+        this.open.delete(open);
+      },
+    };
+  }
+
+  async #send(process: SimulatedProcess, steps: (() => void)[]): Promise<void> {
+    const world = this.#world;
+    const latency = { slow: world.plan.publishSlow };
+    for (let at = 0; at < steps.length;) {
+      if (world.strikes(world.plan.publishDeadline)) {
+        world.unclean = true;
+        throw new StreamError("PUBLISH_DEADLINE", "stop", "not acknowledged in 120000 ms");
+      }
+      const part = steps.slice(at, at + world.random.between(1, 30));
+      const append = (): void => {
+        for (const step of part) step();
+      };
+      await process.request("publish", append, latency);
+      if (world.strikes(world.plan.publishRepeats)) {
+        world.unclean = true;
+        await process.request("publish again", append, latency);
+      }
+      at += part.length;
+    }
+  }
+
+  #steps(process: SimulatedProcess, output: TaskOutput): (() => void)[] {
+    const { partition, deadLetters, late } = output;
+    const zombie = (): void => {
+      if (this.#ownerOf(partition) !== process.name) this.#world.saw("zombie publish");
+    };
+    const steps = rowsOf(output).map((row) => () => {
+      zombie();
+      this.#append(row, process.name);
+    });
+    for (const { offset, reason } of deadLetters) {
+      steps.push(() => {
+        this.#world.saw("dead letter");
+        this.dead.push({ partition, offset, reason });
+      });
+    }
+    for (const { offset, reason } of late) {
+      steps.push(() => {
+        this.#world.saw("late record");
+        this.late.push({ partition, offset, reason });
+      });
+    }
+    return steps;
+  }
+
+  #append(row: AdStats, by: string): void {
+    if (row.status === "corrected") this.#world.saw("correction");
+    const slot = slotKey(row);
+    const content = JSON.stringify({ ...row, version: String(row.version) });
+    const said = this.#contents.get(`${slot}@${row.version}`);
+    if (said !== undefined && said !== content) {
+      this.#world.violated(`${by} publishes ${content}, where the log already says ${said}`);
+    }
+    this.#contents.set(`${slot}@${row.version}`, content);
+    const newest = this.newest.get(slot);
+    if (newest === undefined || newest.version < row.version) this.newest.set(slot, row);
+    const place = (row.window_start / 1000 + row.ad_id.length) % resultPartitions;
+    this.partitions[place]?.push(row);
+  }
+}
+
+/** Names one slot of one document. */
+export function slotKey(row: Pick<AdStats, "window_start" | "ad_id" | "slot">): string {
+  return `${row.window_start}/${row.slot}/${row.ad_id}`;
+}
+
+function rowsOf({ partition, jobEpoch, results }: TaskOutput): AdStats[] {
+  return Array.from({ length: results.count }, (_, row) => ({
+    ad_id: decoder.decode(resultKey(results, row)),
+    window_start: results.windowStart[row] ?? Number.NaN,
+    window_end: results.windowEnd[row] ?? Number.NaN,
+    slot: partition,
+    version: (BigInt(jobEpoch) << 48n) | BigInt(results.version[row] ?? 0),
+    status: resultStatuses[results.status[row] ?? 0] ?? "early",
+    count: results.records[row] ?? Number.NaN,
+    total_clicks: results.sums[0]?.[row] ?? Number.NaN,
+    total_views: results.sums[1]?.[row] ?? Number.NaN,
+    total_cost: results.sums[2]?.[row] ?? Number.NaN,
+    max_event_time: results.maxEventTime[row] ?? Number.NaN,
+    max_record_time: results.maxRecordTime[row] ?? Number.NaN,
+  }));
+}

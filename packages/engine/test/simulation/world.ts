@@ -1,0 +1,94 @@
+import type { FaultPlan } from "./faults.ts";
+import { type Random, seededRandom } from "./random.ts";
+import { Scheduler } from "./scheduler.ts";
+
+/** Things a run should meet now and then; a simulation that never does proves little. */
+export const sights = [
+  "fenced",
+  "ambiguous",
+  "fallback",
+  "zombie publish",
+  "zombie held back",
+  "decision",
+  "decision taken over",
+  "schema decision",
+  "rebalance during flush",
+  "kept task",
+  "reclaim",
+  "kill",
+  "freeze",
+  "store outage",
+  "document race",
+  "document outage",
+  "late record",
+  "dead letter",
+  "correction",
+  "canary compared",
+] as const;
+export type Sight = (typeof sights)[number];
+
+/** Wall time at the start of every run, epoch ms. */
+export const epochMs = 1_700_000_000_000;
+const keptLines = 60;
+
+/** What all parts of one run share: time, chance, the trace, and what was seen and found. */
+export class World {
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly seen = new Map<Sight, number>();
+  /** What contradicts the promise; the run ends at the first one. */
+  readonly violations: string[] = [];
+  /** Faults happen only while this is true. */
+  faulty = true;
+  /** Whether anything happened that may make dead letters and late records repeat. */
+  unclean = false;
+  readonly plan: FaultPlan;
+  readonly #lines: string[] = [];
+  #digest = 0;
+
+  constructor(seed: number, plan: (random: Random) => FaultPlan) {
+    this.random = seededRandom(seed);
+    this.scheduler = new Scheduler(this.random);
+    this.plan = plan(this.random);
+  }
+
+  get nowMs(): number {
+    return this.scheduler.nowMs;
+  }
+
+  /** The last lines of what happened. */
+  get trace(): readonly string[] {
+    return this.#lines.slice(-keptLines);
+  }
+
+  /** A hash of the whole trace: equal for equal runs. */
+  get digest(): number {
+    return this.#digest;
+  }
+
+  after(delayMs: number, action: () => void): void {
+    this.scheduler.after(delayMs, action);
+  }
+
+  note(line: string): void {
+    const whole = `${(this.nowMs / 1000).toFixed(3)} ${line}`;
+    for (let at = 0; at < whole.length; at++) {
+      this.#digest = Math.imul(this.#digest ^ whole.charCodeAt(at), 16_777_619);
+    }
+    if (this.#lines.push(whole) > 4 * keptLines) this.#lines.splice(0, 3 * keptLines);
+  }
+
+  saw(sight: Sight): void {
+    this.seen.set(sight, (this.seen.get(sight) ?? 0) + 1);
+  }
+
+  violated(text: string): void {
+    this.note(`VIOLATION ${text}`);
+    this.violations.push(text);
+  }
+
+  /** A fault of probability `probability` strikes now. */
+  strikes(probability: number): boolean {
+    return this.faulty && probability > 0 && this.random.chance(probability);
+  }
+}
