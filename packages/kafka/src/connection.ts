@@ -97,14 +97,18 @@ export async function connectWithRetry(
   { kafka, log, signal }: { kafka: KafkaConnection; log: Log; signal?: AbortSignal | undefined },
 ): Promise<void> {
   for (let attempt = 0; ; attempt++) {
-    const failure = await connectOnce(connect, kafka.brokers);
-    if (failure === undefined) return;
-    if (failure.disposition !== "retry" || over(signal)) throw failure;
-    const delayMs = Math.min(retryToMs, retryFromMs * 2 ** attempt);
-    const fields = { KAFKA_BROKERS: kafka.brokers.join(","), reason: failure.message, delayMs };
-    log.warn(fields, "kafka was not reachable, retrying");
-    await abortableSleep(delayMs, signal);
-    if (over(signal)) throw failure;
+    try {
+      await connectOnce(connect, kafka);
+      return;
+    } catch (error) {
+      const failure = toStreamError(error, "connecting to Kafka");
+      if (failure.disposition !== "retry" || over(signal)) throw failure;
+      const delayMs = Math.min(retryToMs, retryFromMs * 2 ** attempt);
+      const fields = { KAFKA_BROKERS: kafka.brokers.join(","), reason: failure.message, delayMs };
+      log.warn(fields, "kafka was not reachable, retrying");
+      await abortableSleep(delayMs, signal);
+      if (over(signal)) throw failure;
+    }
   }
 }
 
@@ -112,22 +116,21 @@ function over(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
 
-async function connectOnce(
+/**
+ * One attempt; kafkajs gives up after about 30 s.
+ * @throws {StreamError} SERVER_UNAVAILABLE (retry) naming the brokers, NOT_AUTHORIZED
+ */
+export async function connectOnce(
   connect: () => Promise<void>,
-  brokers: readonly string[],
-): Promise<StreamError | undefined> {
+  { brokers }: { readonly brokers: readonly string[] },
+): Promise<void> {
   try {
     await Promise.any(brokers.map(acceptsSocket));
     await connect();
-    return undefined;
   } catch (error) {
-    const reason = error instanceof AggregateError ? firstOf(error.errors) : error;
-    return toStreamError(reason, `connecting to Kafka at ${brokers.join(",")}`);
+    const doing = `connecting to Kafka at ${brokers.join(",")} (KAFKA_BROKERS)`;
+    throw toStreamError(error instanceof AggregateError ? error.errors[0] : error, doing);
   }
-}
-
-function firstOf(errors: readonly unknown[]): unknown {
-  return errors[0];
 }
 
 function acceptsSocket(broker: string): Promise<void> {

@@ -36,12 +36,14 @@ export function toStreamError(error: unknown, doing: string): StreamError {
   return new StreamError(code, disposition, `${doing}: ${describe(original)}`, { cause: error });
 }
 
-/** kafkajs wraps: "number of retries exceeded" around the last failure, "not retriable" around the first. */
+/** kafkajs wraps: "number of retries exceeded" and "not retriable" around a failure, an aggregate around several. */
 function originalCause(error: unknown): unknown {
   let innermost = error;
   for (let depth = 0; depth < 10; depth++) {
-    if (!(innermost instanceof Error) || !(innermost.cause instanceof Error)) break;
-    innermost = innermost.cause;
+    const several = field(innermost, "errors");
+    const inner: unknown = Array.isArray(several) ? several[0] : field(innermost, "cause");
+    if (!(inner instanceof Error)) break;
+    innermost = inner;
   }
   return innermost;
 }

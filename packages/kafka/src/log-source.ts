@@ -1,0 +1,135 @@
+import { createColumns, type RecordColumns } from "@adstream/engine/columns";
+import type { Clock, LogHandler, LogSource } from "@adstream/engine/ports";
+
+import type { EventProjection } from "./avro-columns.ts";
+import { openBatchSource, type BatchSource, type BatchSourceOptions } from "./batch-source.ts";
+import { decodeColumns } from "./decode-columns.ts";
+import { openBatch, type OpenBatch } from "./record-batch.ts";
+import type { SchemaRegistryClient } from "./schema-registry.ts";
+import { WriterSchemas } from "./writer-schemas.ts";
+
+/**
+ * One topic of Avro events as columns.
+ *
+ * Delivery guarantee: that of `LogSource`; a batch whose checksum is wrong stops the source and is never skipped.
+ * Back pressure: `pause`, or "later". A partition whose next records need a schema that the registry does not hand out
+ * now is paused, and stays in the group.
+ */
+export type DecodedLogSource = AsyncDisposable &
+  LogSource & {
+    /**
+     * Joins the group and reads until `signal` aborts; then `beforeRejoin` is called and the group is left. Called once.
+     * @throws {StreamError} what ends the process: OFFSET_GAP, BATCH_CORRUPT, what the handler threw, NOT_AUTHORIZED
+     */
+    run(handler: LogHandler, signal: AbortSignal): Promise<void>;
+  };
+
+export type LogSourceOptions = BatchSourceOptions & {
+  readonly registry: SchemaRegistryClient;
+  readonly projection: EventProjection;
+  /** For the patience with schemas. */
+  readonly clock: Clock;
+};
+
+/** @throws {StreamError} see `openBatchSource` */
+export async function openLogSource(options: LogSourceOptions): Promise<DecodedLogSource> {
+  return new DecodingLogSource(options, await openBatchSource(options));
+}
+
+class DecodingLogSource implements DecodedLogSource {
+  readonly #batches: BatchSource;
+  readonly #schemas: WriterSchemas;
+  /** Reused for every batch of every partition: they come one after the other. */
+  readonly #columns: RecordColumns;
+  /** Partitions that the handler paused; others may be paused for a schema. */
+  readonly #pausedByHandler = new Set<number>();
+  #handler: LogHandler | undefined;
+
+  constructor(options: LogSourceOptions, batches: BatchSource) {
+    this.#batches = batches;
+    this.#columns = createColumns(options.projection.numbers.length);
+    this.#schemas = new WriterSchemas(options, {
+      unknown: (partition, schemaId) => this.#handler?.schemaUnknown(partition, schemaId),
+      decided: (partition, schemaId) =>
+        this.#handler?.unknownSchemas(partition).has(schemaId) === true,
+      released: (partition) => this.#resumeIfWanted(partition),
+    });
+  }
+
+  async run(handler: LogHandler, signal: AbortSignal): Promise<void> {
+    this.#handler = handler;
+    try {
+      await this.#batches.run(
+        {
+          assigned: (partitions) => {
+            this.#pausedByHandler.clear();
+            this.#schemas.forgetWaiting();
+            handler.assigned(partitions);
+          },
+          // The promise carries what it throws, too.
+          batch: async (partition, bytes, header, fromOffset) =>
+            this.#apply(handler, partition, openBatch(bytes), fromOffset),
+          atLogEnd: (partition, nextOffset) => handler.atLogEnd(partition, nextOffset),
+          beforeRejoin: (budgetMs) => handler.beforeRejoin(budgetMs),
+        },
+        signal,
+      );
+    } finally {
+      this.#schemas.stop();
+    }
+  }
+
+  #apply(
+    handler: LogHandler,
+    partition: number,
+    batch: OpenBatch,
+    fromOffset: number,
+  ): "done" | "later" {
+    const decided = handler.unknownSchemas(partition);
+    // A decision outranks a schema that came later: replays must dead-letter the same records.
+    const missing = decodeColumns(batch, fromOffset, this.#columns, (schemaId) =>
+      decided.has(schemaId) ? "unknown schema id" : this.#schemas.lookup(schemaId),
+    );
+    if (missing !== undefined) {
+      this.#batches.pause(partition);
+      this.#schemas.waitFor(partition, missing);
+      return "later";
+    }
+    const { baseOffset, lastOffsetDelta } = batch.header;
+    const outcome = handler.apply(partition, this.#columns, baseOffset + lastOffsetDelta + 1);
+    return outcome === "applied" ? "done" : "later";
+  }
+
+  describe(partition: number): ReturnType<LogSource["describe"]> {
+    return this.#batches.describe(partition);
+  }
+
+  start(partition: number, offset: number): void {
+    this.#pausedByHandler.delete(partition);
+    this.#batches.start(partition, offset);
+  }
+
+  pause(partition: number): void {
+    this.#pausedByHandler.add(partition);
+    this.#batches.pause(partition);
+  }
+
+  resume(partition: number): void {
+    this.#pausedByHandler.delete(partition);
+    this.#resumeIfWanted(partition);
+  }
+
+  commit(positions: ReadonlyMap<number, number>): Promise<void> {
+    return this.#batches.commit(positions);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#schemas.stop();
+    await this.#batches[Symbol.asyncDispose]();
+  }
+
+  #resumeIfWanted(partition: number): void {
+    if (this.#pausedByHandler.has(partition) || this.#schemas.waits(partition)) return;
+    this.#batches.resume(partition);
+  }
+}
