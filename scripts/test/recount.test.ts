@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { countPartition, type RecountRules } from "../../../scripts/recount.ts";
+import { countPartition, type RecountRules } from "../recount.ts";
 
 const rules: RecountRules = {
   windowSizeMs: 60_000,
