@@ -33,7 +33,7 @@ async function main(context: ServiceContext<ProducerConfig>): Promise<void> {
     server: "Kafka",
     variable: "KAFKA_BROKERS",
     address: config.KAFKA_BROKERS.join(","),
-    connect: () => openPublisher({ kafka, log }),
+    connect: () => openPublisher({ kafka, log, signal }),
     log,
     signal,
   });

@@ -64,13 +64,15 @@ export const brokerList: z.ZodPipe<z.ZodString, z.ZodTransform<readonly string[]
 /** The address of a server under one of the given schemes (`http`, `mongodb+srv`, …). */
 export function serverUrl(...schemes: readonly string[]): z.ZodString {
   const starts = schemes.map((scheme) => `${scheme}://`);
-  return z
-    .string()
-    .refine(
-      (text) =>
-        starts.some((start) => text.startsWith(start) && /^[^\s]+$/.test(text.slice(start.length))),
-      { error: `must begin with ${starts.join(" or ")} and name a host` },
-    );
+  return z.string().refine((text) => starts.some((start) => namesHost(text, start)), {
+    error: `must begin with ${starts.join(" or ")} and name a host`,
+  });
+}
+
+function namesHost(text: string, start: string): boolean {
+  if (!text.startsWith(start) || !/^[^\s/?#]/.test(text.slice(start.length))) return false;
+  // MongoDB's URLs may name several hosts, which no URL of the web does.
+  return !start.startsWith("http") || URL.canParse(text);
 }
 
 /** A file that exists when the configuration is read. */

@@ -30,7 +30,6 @@ export function openLog({ name, level, secrets = [], destination }: LogOptions):
       level,
       base: { service: name },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: unknown) => errorFields(error, stacks) },
       redact: { paths: secretPaths, censor: "[redacted]" },
       hooks: { streamWrite: scrub },

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Logger } from "pino";
 
 export type ReachOptions<Server> = {
   /** What people call it: Kafka, the schema registry, MongoDB. */
@@ -10,7 +9,7 @@ export type ReachOptions<Server> = {
   readonly address: string;
   /** Rejects with a `disposition` of "retry" where trying again may help. */
   readonly connect: (signal: AbortSignal) => Promise<Server>;
-  readonly log: Logger;
+  readonly log: { warn(fields: object, message: string): void };
   readonly signal: AbortSignal;
   /** Resolves after `delayMs`, rejects when the signal is aborted. */
   readonly wait?: (delayMs: number, signal: AbortSignal) => Promise<void>;
@@ -34,7 +33,9 @@ export async function reachServer<Server>(options: ReachOptions<Server>): Promis
     try {
       return await connect(signal);
     } catch (error) {
-      if (signal.aborted || !retriable(error)) throw error;
+      // What a connection given up on says is of no interest any more.
+      signal.throwIfAborted();
+      if (!retriable(error)) throw error;
       const stepMs = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempt, 10));
       // Half to whole of the step, so that services started together do not come back together.
       const retryInMs = Math.round(Math.max(firstDelayMs, stepMs * (0.5 + random() / 2)));

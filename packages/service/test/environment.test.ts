@@ -254,6 +254,25 @@ describe("rules between settings", () => {
   });
 });
 
+test.each([
+  ["http://", false],
+  ["http:///x", false],
+  ["http://h:port", false],
+  ["https://h:1/path", true],
+])("the registry's address %j is fine: %s", (SCHEMA_REGISTRY_URL, fine) => {
+  expect(problems({ SCHEMA_REGISTRY_URL }).length === 0).toBe(fine);
+});
+
+test.each([
+  ["mongodb://", false],
+  ["mongodb:///db", false],
+  ["postgres://h", false],
+  ["mongodb://a:1,b:2/db?replicaSet=r", true],
+  ["mongodb+srv://u:p@h/db", true],
+])("MongoDB's address %j is fine: %s", (MONGODB_URL, fine) => {
+  expect(problems({ MONGODB_URL }).length === 0).toBe(fine);
+});
+
 test("a mistyped name is hinted at, names of others are left alone", () => {
   expect(likelyTypos(schema, { env: { KAFKA_BROKER: "x:1", PATH: "/bin" }, file: null })).toEqual([
     "KAFKA_BROKER is not a setting: did you mean KAFKA_BROKERS?",

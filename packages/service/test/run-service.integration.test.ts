@@ -272,7 +272,7 @@ describe("what a service shows", () => {
     host.env["HTTP_PROT"] = "80";
     host.env["TOPIC_PARTITION"] = "80";
     await run(async () => {}, host);
-    expect(host.lines.filter((line) => line.includes('"level":"warn"'))).toHaveLength(1);
+    expect(host.lines.filter((line) => line.includes('"level":40'))).toHaveLength(1);
     expect(host.lines.join()).toContain("did you mean TOPIC_PARTITIONS?");
   });
 });
