@@ -2,12 +2,13 @@ import type { LogSource } from "@adstream/engine/ports";
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
 
 import { assignedPartition, type AssignedPartition } from "./assigned-partitions.ts";
-import { abortableSleep, clientRetry, type KafkaConnection } from "./connection.ts";
+import { abortableSleep, type KafkaConnection } from "./connection.ts";
 import { deliver } from "./batch-delivery.ts";
 import { toStreamError } from "./error-map.ts";
-import { heartbeats } from "./heartbeats.ts";
+import { heartbeats, rejoinFollows } from "./heartbeats.ts";
 import type { Log } from "./kafkajs-log.ts";
 import { openTopicReader, type TopicReader } from "./partition-info.ts";
+import { createRawConsumer } from "./raw-consumer.ts";
 import type { BatchHeader } from "./record-batch.ts";
 
 /** Whoever reads record batches. Errors it throws end the source, and with it the process. */
@@ -60,11 +61,6 @@ export type BatchSourceOptions = {
   readonly fetchPaceMs?: number;
 };
 
-/** An idle member notices a rebalance this much late: kafkajs sends heartbeats between fetches. */
-const maxFetchWaitMs = 100;
-const maxPartitionBytes = 512 * 1024;
-const maxFetchBytes = 8 * 1024 * 1024;
-const newPartitionsSeenWithinMs = 60_000;
 const commitPatienceMs = 5_000;
 const leavePatienceMs = 5_000;
 
@@ -93,35 +89,25 @@ class KafkaBatchSource implements BatchSource {
   #handler: BatchHandler | undefined;
   /** Of the present assignment, as kafkajs counts them; batches carry the one they were fetched for. */
   #epoch = 0;
+  #flushedEpoch = 0;
   /** Nothing is delivered between the flush before a rejoin and the assignment after it, nor once this is over. */
   #silent = true;
   #stopped = false;
   #delivering: Promise<void> = Promise.resolve();
 
   constructor(options: BatchSourceOptions, reader: TopicReader) {
-    const { kafka, groupId, sessionTimeoutMs } = options;
+    const { kafka, sessionTimeoutMs } = options;
     const rebalanceTimeoutMs = options.rebalanceTimeoutMs ?? 30_000;
     this.#options = options;
     this.#reader = reader;
     this.#heartbeatMs = Math.min(2_000, Math.floor(sessionTimeoutMs / 4));
     this.#rejoinBudgetMs = rebalanceTimeoutMs / 2;
     this.#failed.promise.catch(() => {}); // Read by run, which may not have begun.
-    this.#consumer = kafka.consumer({
-      groupId,
-      sessionTimeout: sessionTimeoutMs,
-      heartbeatInterval: this.#heartbeatMs,
-      rebalanceTimeout: rebalanceTimeoutMs,
-      maxWaitTimeInMs: maxFetchWaitMs,
-      minBytes: 1,
-      maxBytesPerPartition: maxPartitionBytes,
-      maxBytes: maxFetchBytes,
-      metadataMaxAge: newPartitionsSeenWithinMs,
-      allowAutoTopicCreation: false,
-      rawBatches: true,
-      fetchPaceMs: options.fetchPaceMs ?? 10,
+    this.#consumer = createRawConsumer(kafka, {
+      ...options,
+      heartbeatMs: this.#heartbeatMs,
+      rebalanceTimeoutMs,
       onBeforeJoin: () => this.#beforeJoin(),
-      // A restart inside of kafkajs is not cancelled by disconnect and forgets pauses: a new process is the restart.
-      retry: { ...clientRetry, restartOnFailure: () => Promise.resolve(false) },
     });
   }
 
@@ -233,11 +219,13 @@ class KafkaBatchSource implements BatchSource {
     }
   }
 
+  /** Awaited by kafkajs before every attempt to join again; what was applied since the assignment is flushed once. */
   async #beforeJoin(): Promise<void> {
     const { topic, groupId, log } = this.#options;
-    if (this.#silent) return;
-    log.info({ topic, groupId }, "group rebalancing");
     this.#fallSilent();
+    if (this.#stopped || this.#flushedEpoch === this.#epoch) return;
+    this.#flushedEpoch = this.#epoch;
+    log.info({ topic, groupId }, "group rebalancing");
     try {
       await this.#handler?.beforeRejoin(this.#rejoinBudgetMs);
     } catch (error) {
@@ -273,7 +261,10 @@ class KafkaBatchSource implements BatchSource {
       (error: unknown) => this.#fail(error),
     );
     await this.#delivering;
-    if (beats.failure !== undefined) throw beats.failure;
+    if (beats.failure === undefined) return;
+    // kafkajs hands out what else it fetched before it joins again; that belongs to whoever gets the partitions next.
+    if (rejoinFollows(beats.failure)) this.#fallSilent();
+    throw beats.failure;
   }
 
   /** A handler that said "later" may not have paused; fetching the same batch again and again helps nobody. */

@@ -43,3 +43,15 @@ export function heartbeats(heartbeat: () => Promise<void>, intervalMs: number): 
     },
   };
 }
+
+/** Errors of a heartbeat on which kafkajs always joins again. */
+const rejoinErrors: ReadonlySet<unknown> = new Set([
+  "REBALANCE_IN_PROGRESS",
+  "ILLEGAL_GENERATION",
+  "NOT_COORDINATOR_FOR_GROUP",
+  "UNKNOWN_MEMBER_ID",
+]);
+
+export function rejoinFollows(failure: Error): boolean {
+  return rejoinErrors.has(Reflect.get(failure, "type"));
+}
