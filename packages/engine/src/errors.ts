@@ -42,6 +42,8 @@ export const errorCodes = {
   SCHEMA_INCOMPATIBLE: exitCodes.operator,
   /** A schema this service does not read: names or types missing, or forbidden. */
   SCHEMA_UNREADABLE: exitCodes.operator,
+  /** A value that does not fit its schema. */
+  VALUE_UNREADABLE: exitCodes.data,
   /** Bytes that break the record-batch format or its checksum. */
   BATCH_CORRUPT: exitCodes.internal,
   /** Credentials or rights are refused by a server. */

@@ -58,7 +58,7 @@ function skipperOf(type: AvroType, compose: (type: AvroType) => Skipper): Skippe
       return skipBlocks(skipEntry(compose(type.items)));
     case "union":
       return skipUnion(type.branches.map(compose));
-    case "record":
+    default:
       return skipAll(type.fields.map((field) => compose(field.type)));
   }
 }

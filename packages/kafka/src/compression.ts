@@ -25,20 +25,23 @@ export function decompress(
   bytes: Uint8Array,
   maxBytes: number = maxBodyBytes,
 ): Uint8Array {
-  switch (codec) {
-    case "none":
-      if (bytes.length > maxBytes) throw tooLong(codec, maxBytes);
-      return bytes;
-    case "gzip":
-      return inflate(codec, () => zlib.gunzipSync(bytes, { maxOutputLength: maxBytes }));
-    case "snappy":
-      return decompressSnappy(bytes, maxBytes);
-    case "lz4":
-      return decompressLz4(bytes, maxBytes);
-    case "zstd":
-      return inflate(codec, () => zlib.zstdDecompressSync(bytes, { maxOutputLength: maxBytes }));
-  }
+  return decompressors[codec](bytes, maxBytes);
 }
+
+type Decompressor = (bytes: Uint8Array, maxBytes: number) => Uint8Array;
+
+const decompressors: Readonly<Record<CompressionCodec, Decompressor>> = {
+  none: (bytes, maxBytes) => {
+    if (bytes.length <= maxBytes) return bytes;
+    throw corrupt(`uncompressed body of ${bytes.length} bytes is longer than ${maxBytes}`);
+  },
+  gzip: (bytes, maxBytes) =>
+    inflate("gzip", () => zlib.gunzipSync(bytes, { maxOutputLength: maxBytes })),
+  snappy: decompressSnappy,
+  lz4: decompressLz4,
+  zstd: (bytes, maxBytes) =>
+    inflate("zstd", () => zlib.zstdDecompressSync(bytes, { maxOutputLength: maxBytes })),
+};
 
 function inflate(codec: CompressionCodec, run: () => Buffer): Uint8Array {
   try {
@@ -47,10 +50,10 @@ function inflate(codec: CompressionCodec, run: () => Buffer): Uint8Array {
     return new Uint8Array(buffer, byteOffset, length);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new StreamError("BATCH_CORRUPT", "stop", `${codec} body: ${reason}`, { cause });
+    throw corrupt(`${codec} body: ${reason}`, { cause });
   }
 }
 
-function tooLong(codec: CompressionCodec, maxBytes: number): StreamError {
-  return new StreamError("BATCH_CORRUPT", "stop", `${codec} body is longer than ${maxBytes} bytes`);
+function corrupt(message: string, options?: ErrorOptions): StreamError {
+  return new StreamError("BATCH_CORRUPT", "stop", message, options);
 }

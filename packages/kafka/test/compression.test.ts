@@ -1,5 +1,5 @@
 import { StreamError } from "@adstream/engine/errors";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { compressFrameSync } from "lz4-napi";
 import { compressSync as compressSnappy } from "snappy";
 import zlib from "node:zlib";

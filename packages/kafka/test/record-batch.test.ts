@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { openBatch, readBatchHeader, readRecords, type BatchRecord } from "../src/record-batch.ts";
@@ -195,10 +195,10 @@ describe("corrupt", () => {
 });
 
 function asKafkajs(record: BatchRecord): unknown {
-  const headers: Record<string, unknown> = {};
+  const headers: Record<string, (number[] | null)[]> = {};
   for (const [name, value] of record.headers) {
-    const bytes = value === null ? null : [...value];
-    headers[name] = [...((headers[name] ?? []) as unknown[]), bytes];
+    headers[name] ??= [];
+    headers[name].push(value && [...value]);
   }
   const { offset, timestamp, key, value } = record;
   return {
