@@ -1,6 +1,6 @@
-import { type ColumnReader } from "./byte-layout.ts";
-import { StreamError } from "./errors.ts";
+import { type ColumnReader, contradiction } from "./byte-layout.ts";
 import { Pane } from "./pane.ts";
+import { paneLength } from "./window.ts";
 import { WindowedAggregate, type WindowedJob } from "./windowed-aggregate.ts";
 
 /**
@@ -37,26 +37,15 @@ export function restoreAggregate(
   reader: ColumnReader,
 ): WindowedAggregate {
   const aggregate = new WindowedAggregate(job, nextOffset);
-  const [highest = 0, decided = 0, paneCount = 0] = reader.float64();
+  const [highest = 0, decided = 0, paneCount = 0] = reader.scalars(3);
+  if (!isWatermark(highest) || !isWatermark(decided)) throw contradiction("the watermark");
   aggregate.watermark.highest = highest;
   aggregate.watermark.decided = decided;
   const ends = reader.int32();
   restoreKeys(aggregate, ends, reader.uint8());
-  const closed = reader.float64();
-  for (let at = 0; at + 1 < closed.length; at += 2) {
-    aggregate.closed.set(closed[at] ?? 0, closed[at + 1] ?? 0);
-  }
-  for (let index = 0; index < paneCount; index++) {
-    const [start = 0] = reader.float64();
-    const keys = reader.int32();
-    const cells = reader.float64();
-    if (cells.length !== keys.length * aggregate.stride)
-      throw contradiction("cells and keys of a pane");
-    if (keys.some((key) => key < 0 || key >= ends.length)) throw contradiction("a key of a pane");
-    const pane = new Pane(start, aggregate.stride, aggregate.keys.count);
-    pane.load(keys, cells);
-    aggregate.panes.set(start, pane);
-  }
+  restoreClosed(aggregate, reader.float64());
+  for (let index = 0; index < paneCount; index++) restorePane(aggregate, reader);
+  if (aggregate.panes.size !== paneCount) throw contradiction("the number of panes");
   aggregate.restored(nextOffset);
   return aggregate;
 }
@@ -71,10 +60,36 @@ function restoreKeys(aggregate: WindowedAggregate, ends: Int32Array, bytes: Uint
   if (start !== bytes.length) throw contradiction("key bytes");
 }
 
-function contradiction(what: string): StreamError {
-  return new StreamError(
-    "CHECKPOINT_UNREADABLE",
-    "stop",
-    `checkpoint payload contradicts itself: ${what}`,
-  );
+function restoreClosed(aggregate: WindowedAggregate, closed: Float64Array): void {
+  if (closed.length % 2 !== 0) throw contradiction("closed windows");
+  for (let at = 0; at < closed.length; at += 2) {
+    const [start = 0, version = 0] = closed.subarray(at, at + 2);
+    if (!isMultiple(start, aggregate.job.window.slideMs)) throw contradiction("a closed window");
+    aggregate.closed.set(start, version);
+  }
+}
+
+function restorePane(aggregate: WindowedAggregate, reader: ColumnReader): void {
+  const [start = 0] = reader.scalars(1);
+  if (!isMultiple(start, paneLength(aggregate.job.window)) || aggregate.panes.has(start))
+    throw contradiction("the start of a pane");
+  const keys = reader.int32();
+  const cells = reader.float64();
+  if (cells.length !== keys.length * aggregate.stride)
+    throw contradiction("cells and keys of a pane");
+  const known = aggregate.keys.count;
+  if (keys.some((key) => key < 0 || key >= known)) throw contradiction("a key of a pane");
+  if (new Set(keys).size !== keys.length) throw contradiction("the keys of a pane");
+  const pane = new Pane(start, aggregate.stride, known);
+  pane.load(keys, cells);
+  aggregate.panes.set(start, pane);
+}
+
+/** Exact multiples only: others would make window loops that never end. */
+function isMultiple(time: number, stepMs: number): boolean {
+  return Number.isSafeInteger(time) && Math.abs(time % stepMs) === 0;
+}
+
+function isWatermark(time: number): boolean {
+  return Number.isSafeInteger(time) || time === Number.NEGATIVE_INFINITY;
 }

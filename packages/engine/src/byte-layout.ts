@@ -37,6 +37,13 @@ export class ColumnReader {
     return new Float64Array(bytes.buffer, 0, bytes.length / 8);
   }
 
+  /** A column of exactly `count` numbers. */
+  scalars(count: number): Float64Array {
+    const column = this.float64();
+    if (column.length !== count) throw contradiction("the number of scalars");
+    return column;
+  }
+
   int32(): Int32Array {
     const bytes = this.#next(4);
     return new Int32Array(bytes.buffer, 0, bytes.length / 4);
@@ -65,6 +72,11 @@ export class ColumnReader {
     copy.set(packed.subarray(from, this.#at));
     return copy;
   }
+}
+
+/** Columns that can be read and cannot belong together. */
+export function contradiction(what: string): StreamError {
+  return unreadable(`contradicts itself in ${what}`);
 }
 
 function unreadable(what: string): StreamError {

@@ -1,6 +1,6 @@
 import { aggregateColumns, restoreAggregate } from "./aggregate-snapshot.ts";
 import { createBreaker, countDeadLetter } from "./breaker.ts";
-import { ColumnReader, packColumns } from "./byte-layout.ts";
+import { ColumnReader, contradiction, packColumns } from "./byte-layout.ts";
 import { type Canary, canaryOf } from "./canary.ts";
 import { rejectReasons, type RecordColumns } from "./columns.ts";
 import { type SetAside, setAside } from "./dead-letters.ts";
@@ -114,8 +114,10 @@ export class Task {
   /** @throws {StreamError} CHECKPOINT_UNREADABLE */
   static restore(job: WindowedJob, partition: number, snapshot: Uint8Array): Task {
     const reader = new ColumnReader(snapshot);
-    const [nextOffset = 0, highest = -1, seen = 0, late = 0, dead = 0, ...canary] =
-      reader.float64();
+    const scalars = reader.scalars(8);
+    if (!scalars.every(Number.isSafeInteger)) throw contradiction("the scalars of the task");
+    const [nextOffset = 0, highest = -1, seen = 0, late = 0, dead = 0, ...canary] = scalars;
+    if (nextOffset < 0) throw contradiction("the next offset");
     const task = new Task(job, partition, nextOffset);
     task.highestRecordTime = highest;
     Object.assign(task.counts, { in: seen, late, dead });
