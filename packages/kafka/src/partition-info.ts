@@ -1,6 +1,7 @@
 import { StreamError } from "@adstream/engine/errors";
 import type { PartitionInfo } from "@adstream/engine/ports";
-import { ConfigResourceTypes, type Admin } from "kafkajs";
+// Node does not see ConfigResourceTypes among the exports of a CommonJS module; test runners do.
+import kafkajs, { type Admin } from "kafkajs";
 
 import { connectWithRetry, type KafkaConnection } from "./connection.ts";
 import { toStreamError } from "./error-map.ts";
@@ -115,7 +116,7 @@ async function readCompacted(admin: Admin, topic: string, log: Log): Promise<boo
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
       resources: [
-        { type: ConfigResourceTypes.TOPIC, name: topic, configNames: ["cleanup.policy"] },
+        { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: ["cleanup.policy"] },
       ],
     });
     const policy = resources[0]?.configEntries.find(

@@ -1,5 +1,6 @@
 import { StreamError } from "@adstream/engine/errors";
-import { ConfigResourceTypes, type Admin } from "kafkajs";
+// Node does not see this name among the exports of a CommonJS module; test runners do.
+import kafkajs, { type Admin } from "kafkajs";
 
 import { connectOnce, type KafkaConnection } from "./connection.ts";
 import { toStreamError } from "./error-map.ts";
@@ -134,7 +135,7 @@ async function partitionsOf(admin: Admin, topic: string): Promise<Partitions | u
 async function ownConfig(admin: Admin, topic: string): Promise<Record<string, string>> {
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic }],
   });
   const entries = resources[0]?.configEntries.filter((entry) => !entry.isDefault) ?? [];
   return Object.fromEntries(entries.map((entry) => [entry.configName, entry.configValue]));
