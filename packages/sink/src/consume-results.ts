@@ -32,7 +32,7 @@ export type ConsumerOptions = {
 export type ConsumerObserver = {
   applied(outcome: ApplyOutcome, arrivals: readonly Arrival[], tookMs: number): void;
   assigned(partitions: readonly number[]): void;
-  atLogEnd(partition: number, nextOffset: number): void;
+  started(partition: number, offset: number): void;
   /** Kafka or the registry is waited for. */
   waiting(error: StreamError, delayMs: number): void;
 };
@@ -52,7 +52,7 @@ const commitEveryMs = 1_000;
  * Back pressure: while the applier waits for the store, one batch and the bounded queue are held; then partitions are
  * paused, and the member stays in its group.
  *
- * @throws {StreamError} RECORDS_EXPIRED, LOG_REPLACED, and what source and applier throw
+ * @throws {StreamError} RECORDS_EXPIRED, LOG_REPLACED, DRAIN_CUT_SHORT, and what source and applier throw
  */
 export async function consumeResults(options: ConsumerOptions, signal: AbortSignal): Promise<void> {
   const intake = new ResultIntake(options);
@@ -64,6 +64,10 @@ export async function consumeResults(options: ConsumerOptions, signal: AbortSign
     await pumping;
   }
   intake.failed.throwIfAborted();
+  if (intake.unfinished > 0) {
+    const text = `stopped before ${intake.unfinished} results were in MongoDB; the next start reads them again`;
+    throw new StreamError("DRAIN_CUT_SHORT", "stop", text);
+  }
 }
 
 /** Takes batches from the source into a queue, and applies what is in the queue. */
@@ -83,7 +87,8 @@ class ResultIntake implements BatchHandler {
   readonly #positions = new Map<number, number>();
   /** Counts assignments: what began under one means nothing under the next. */
   #assignment = 0;
-  #applying = false;
+  /** Results in the applier's hands. */
+  #applying = 0;
   #flushing = false;
   #committedAtMs: number;
 
@@ -97,6 +102,11 @@ class ResultIntake implements BatchHandler {
   /** Aborted with the error that ends everything. */
   get failed(): AbortSignal {
     return this.#failing.signal;
+  }
+
+  /** Results taken in and neither applied nor given up with their assignment. */
+  get unfinished(): number {
+    return this.#queue.results + this.#applying;
   }
 
   stop(): void {
@@ -142,8 +152,8 @@ class ResultIntake implements BatchHandler {
     return "done";
   }
 
-  atLogEnd(partition: number, nextOffset: number): void {
-    this.#options.observer.atLogEnd(partition, nextOffset);
+  atLogEnd(): void {
+    // The end of the log changes nothing about when results are written.
   }
 
   async beforeRejoin(budgetMs: number): Promise<void> {
@@ -151,7 +161,7 @@ class ResultIntake implements BatchHandler {
     const deadlineMs = clock.nowMs() + budgetMs;
     this.#flushing = true;
     this.#due.ring();
-    while ((this.#queue.arrivals > 0 || this.#applying) && !storeAway() && !this.#ended.aborted) {
+    while (this.unfinished > 0 && !storeAway() && !this.#ended.aborted) {
       const leftMs = deadlineMs - clock.nowMs();
       if (leftMs <= 0) break;
       await this.#settled.wait(Math.min(leftMs, lingerMs));
@@ -185,13 +195,10 @@ class ResultIntake implements BatchHandler {
     const arrivals = this.#queue.take(maxBatchResults);
     const results = arrivals.flatMap((arrival) => arrival.results);
     const startedMs = clock.nowMs();
-    this.#applying = true;
-    try {
-      const outcome = await applier.apply(results, this.#ended);
-      observer.applied(outcome, arrivals, clock.nowMs() - startedMs);
-    } finally {
-      this.#applying = false;
-    }
+    this.#applying = results.length;
+    const outcome = await applier.apply(results, this.#ended);
+    this.#applying = 0;
+    observer.applied(outcome, arrivals, clock.nowMs() - startedMs);
     if (mine !== this.#assignment) return;
     for (const { partition, nextOffset } of arrivals) this.#positions.set(partition, nextOffset);
     this.#makeRoom();
@@ -212,11 +219,14 @@ class ResultIntake implements BatchHandler {
   }
 
   async #begin(partition: number): Promise<void> {
-    const { source } = this.#options;
+    const { source, observer } = this.#options;
     const mine = this.#assignment;
     try {
       const info = await this.#describe(partition, mine);
-      if (info !== undefined) source.start(partition, startOffset(partition, info));
+      if (info === undefined) return;
+      const offset = startOffset(partition, info);
+      observer.started(partition, offset);
+      source.start(partition, offset);
     } catch (error) {
       if (mine === this.#assignment) this.#fail(error);
     }

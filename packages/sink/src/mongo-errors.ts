@@ -58,7 +58,7 @@ export function mongoError(error: unknown, server: string): Error {
 }
 
 /** Driver messages may quote the connection string, with its password. */
-function oneLine(message: string): string {
+export function oneLine(message: string): string {
   return message
     .replaceAll(/mongodb(\+srv)?:\/\/[^@\s]*@/g, "mongodb$1://")
     .replaceAll(/\s+/g, " ");

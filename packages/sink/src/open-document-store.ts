@@ -1,7 +1,7 @@
 import { MongoClient, type MongoClientOptions } from "mongodb";
 
 import { mongoDocumentStore, type RawDocument } from "./document-store.ts";
-import { translated } from "./mongo-errors.ts";
+import { oneLine, translated } from "./mongo-errors.ts";
 import type { DocumentStore } from "./ports.ts";
 import { prepareCollection } from "./prepare-collection.ts";
 
@@ -39,6 +39,16 @@ export async function openDocumentStore(
 /** Hosts of a connection string, for people; never its credentials. */
 export function mongoAddress(url: string): string {
   return serverName(new MongoClient(url));
+}
+
+/** What the driver finds wrong with a connection string, without its credentials; undefined when it takes it. */
+export function connectionStringProblem(url: string): string | undefined {
+  try {
+    mongoClient(url);
+    return undefined;
+  } catch (error) {
+    return `is not taken by the driver: ${oneLine(error instanceof Error ? error.message : "")}`;
+  }
 }
 
 /** Connects at the first command. */

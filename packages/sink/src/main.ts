@@ -1,0 +1,6 @@
+import { runService } from "@adstream/service/run-service";
+
+import { environment } from "./config.ts";
+import { runSink } from "./run-sink.ts";
+
+await runService({ name: "sink", environment, main: runSink });

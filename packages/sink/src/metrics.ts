@@ -1,0 +1,99 @@
+import { Counter, Gauge, Histogram, type Registry } from "@adstream/service/metrics";
+
+import type { ApplyOutcome } from "./apply-tally.ts";
+import { latencyOf } from "./latency.ts";
+import type { Lag } from "./progress.ts";
+
+/** What the sink counts; every figure is since the start of the process. */
+export interface SinkMetrics {
+  applied(outcome: ApplyOutcome, tookMs: number, nowMs: number): void;
+  undecodable(records: number): void;
+  lag(lag: Lag): void;
+  storeAway(away: boolean): void;
+}
+
+const latencyBuckets = [0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 30, 60, 300, 3_600];
+const writeBuckets = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30];
+
+export function sinkMetrics(registry: Registry): SinkMetrics {
+  const registers = [registry];
+  const documents = new Counter({
+    name: "adstream_sink_documents_total",
+    help: "Documents by what was done with them; stale ones held everything already",
+    labelNames: ["result"],
+    registers,
+  });
+  const retries = new Counter({
+    name: "adstream_sink_retries_total",
+    help: "Batches read and tried again: after another writer, or after an outage of MongoDB",
+    labelNames: ["cause"],
+    registers,
+  });
+  const undecodable = new Counter({
+    name: "adstream_sink_undecodable_records_total",
+    help: "Records on the results topic that are no results and were left out",
+    registers,
+  });
+  const gauges = lagGauges(registry);
+  const { write, event, windowEnd } = latencyHistograms(registry);
+  return {
+    ...gauges,
+    applied(outcome, tookMs, nowMs) {
+      const { updated, inserted, stale, refused, races, outages, written } = outcome;
+      documents.inc({ result: "updated" }, updated);
+      documents.inc({ result: "inserted" }, inserted);
+      documents.inc({ result: "stale" }, stale);
+      documents.inc({ result: "refused" }, refused.length);
+      retries.inc({ cause: "race" }, races);
+      retries.inc({ cause: "outage" }, outages);
+      write.observe(tookMs / 1_000);
+      for (const result of written) {
+        const { eventToMongoMs, windowEndToMongoMs } = latencyOf(result, nowMs);
+        if (eventToMongoMs !== undefined) event.observe(eventToMongoMs / 1_000);
+        if (windowEndToMongoMs !== undefined) windowEnd.observe(windowEndToMongoMs / 1_000);
+      }
+    },
+    undecodable: (records) => undecodable.inc(records),
+  };
+}
+
+function lagGauges(registry: Registry): Pick<SinkMetrics, "lag" | "storeAway"> {
+  const gauge = (name: string, help: string): Gauge =>
+    new Gauge({ name, help, registers: [registry] });
+  const records = gauge(
+    "adstream_source_lag_records",
+    "Results in the log that are not in MongoDB",
+  );
+  const seconds = gauge(
+    "adstream_source_lag_seconds",
+    "Age of the newest result in MongoDB where others are behind it; 0 at the log end",
+  );
+  const away = gauge("adstream_sink_store_away", "1 while MongoDB is waited for");
+  return {
+    lag(lag) {
+      if (lag.records !== undefined) records.set(lag.records);
+      seconds.set(lag.seconds);
+    },
+    storeAway: (isAway) => away.set(isAway ? 1 : 0),
+  };
+}
+
+function latencyHistograms(
+  registry: Registry,
+): Readonly<Record<"write" | "event" | "windowEnd", Histogram>> {
+  const histogram = (name: string, help: string, buckets: number[]): Histogram =>
+    new Histogram({ name, help, buckets, registers: [registry] });
+  return {
+    write: histogram("adstream_sink_write_seconds", "One batch into MongoDB", writeBuckets),
+    event: histogram(
+      "adstream_event_to_mongodb_seconds",
+      "From the newest event of an early or corrected result to MongoDB",
+      latencyBuckets,
+    ),
+    windowEnd: histogram(
+      "adstream_window_end_to_mongodb_seconds",
+      "From the end of a window to its final result in MongoDB",
+      latencyBuckets,
+    ),
+  };
+}

@@ -1,0 +1,101 @@
+import type { AdStats } from "@adstream/contracts/ad-stats";
+import { rejectReasons } from "@adstream/engine/columns";
+import { StreamError } from "@adstream/engine/errors";
+import type { Clock } from "@adstream/engine/ports";
+import { readRecords } from "@adstream/kafka/record-batch";
+import type { SchemaRegistryClient } from "@adstream/kafka/schema-registry";
+import { frameBytes, frameSchemaId } from "@adstream/kafka/wire-format";
+
+import type { ReadResults } from "./consume-results.ts";
+import { parseResult } from "./parse-result.ts";
+
+/** A record on the results topic that is no result. */
+export type Undecodable = {
+  readonly partition: number;
+  readonly offset: number;
+  readonly reason: string;
+};
+
+/** Decodes Avro written with one schema; throws where the bytes are not of it. */
+export type Decode = (payload: Uint8Array) => unknown;
+
+export type ReaderOptions = {
+  readonly registry: Pick<SchemaRegistryClient, "fetchSchema">;
+  /** Throws where the schema cannot be read at all. */
+  readonly compile: (schemaText: string) => Decode;
+  readonly clock: Clock;
+  /** What is left out of a batch, in offset order; told once for each batch that was read. */
+  readonly undecodable: (records: readonly Undecodable[]) => void;
+};
+
+/** How long a writer may be ahead of its registration (protocol 2.6). */
+const unknownPatienceMs = 30_000;
+
+/**
+ * Reads the records of a batch as results, each by its own writer's schema. While the registry does not answer, or does
+ * not know a schema yet, the read fails for retry: an outage is no reason to leave a result out.
+ */
+export function createResultReader(options: ReaderOptions): ReadResults {
+  const decoders = new Map<number, Decode | string>();
+  const unknownSince = new Map<number, number>();
+
+  async function decoderOf(id: number): Promise<Decode | string> {
+    const present = decoders.get(id);
+    if (present !== undefined) return present;
+    const schema = await options.registry.fetchSchema(id);
+    if (schema.kind === "unknown") return waitFor(id);
+    unknownSince.delete(id);
+    const decoder = compiled(options.compile, schema.text);
+    decoders.set(id, decoder);
+    return decoder;
+  }
+
+  function waitFor(id: number): string {
+    const nowMs = options.clock.nowMs();
+    const sinceMs = unknownSince.get(id) ?? nowMs;
+    unknownSince.set(id, sinceMs);
+    if (nowMs - sinceMs >= unknownPatienceMs) return "unknown schema id";
+    const text = `schema id ${id} of a result is not registered (SCHEMA_REGISTRY_URL)`;
+    throw new StreamError("SERVER_UNAVAILABLE", "retry", text);
+  }
+
+  async function read(value: Uint8Array | null): Promise<AdStats | string> {
+    if (value === null) return "null value";
+    const schemaId = frameSchemaId(value, 0, value.length);
+    if (schemaId < 0) return rejectReasons[-schemaId] ?? "short frame";
+    const decoder = await decoderOf(schemaId);
+    if (typeof decoder === "string") return decoder;
+    return decoded(decoder, value.subarray(frameBytes));
+  }
+
+  return async (partition, bytes, fromOffset) => {
+    const results: AdStats[] = [];
+    const left: Undecodable[] = [];
+    for (const { offset, value } of readRecords(bytes)) {
+      if (offset < fromOffset) continue;
+      const result = await read(value);
+      if (typeof result === "string") left.push({ partition, offset, reason: result });
+      else results.push(result);
+    }
+    if (left.length > 0) options.undecodable(left);
+    return results;
+  };
+}
+
+function compiled(compile: ReaderOptions["compile"], text: string): Decode | string {
+  try {
+    return compile(text);
+  } catch {
+    return "unreadable schema";
+  }
+}
+
+function decoded(decode: Decode, payload: Uint8Array): AdStats | string {
+  let value: unknown;
+  try {
+    value = decode(payload);
+  } catch {
+    return "truncated or malformed Avro";
+  }
+  return parseResult(value);
+}
