@@ -31,6 +31,7 @@ export async function deliver(delivery: Delivery): Promise<void> {
   const { partition, highWatermark, raw } = batch;
   if (raw === undefined) throw new StreamError("INTERNAL", "stop", "kafkajs is not patched");
   checkPosition(delivery, raw.fetchedOffset);
+  assigned.end = Number(highWatermark);
   const { starts } = assigned;
   const uncommitted = uncommittedBatches(raw.abortedTransactions);
   for (const { value: bytes } of batch.messages) {

@@ -44,6 +44,8 @@ export type BatchSource = AsyncDisposable &
      * @throws {StreamError} what ends the process: OFFSET_GAP, BATCH_CORRUPT, what the handler threw, or a crash of the client
      */
     run(handler: BatchHandler, signal: AbortSignal): Promise<void>;
+    /** Next offset to be written to a partition of ours, as the last fetch said; undefined before the first one. */
+    logEnd(partition: number): number | undefined;
   };
 
 export type BatchSourceOptions = {
@@ -154,6 +156,10 @@ class KafkaBatchSource implements BatchSource {
     return this.#reader.describe(partition);
   }
 
+  logEnd(partition: number): number | undefined {
+    return this.#partitions.get(partition)?.end;
+  }
+
   start(partition: number, offset: number): void {
     const { topic } = this.#options;
     const assigned = this.#partitions.get(partition);
@@ -161,15 +167,15 @@ class KafkaBatchSource implements BatchSource {
     if (assigned === undefined || this.#silent) return;
     Object.assign(assigned, { next: offset, started: true, paused: false });
     assigned.starts++;
-    this.#consumer.seek({ topic, partition, offset: String(offset) });
-    this.#consumer.resume([{ topic, partitions: [partition] }]);
+    this.#whileMember(() => this.#consumer.seek({ topic, partition, offset: String(offset) }));
+    this.#setPaused([partition], false);
   }
 
   pause(partition: number): void {
     const assigned = this.#partitions.get(partition);
     if (assigned === undefined || this.#silent) return;
     assigned.paused = true;
-    this.#consumer.pause([{ topic: this.#options.topic, partitions: [partition] }]);
+    this.#setPaused([partition], true);
   }
 
   resume(partition: number): void {
@@ -177,8 +183,7 @@ class KafkaBatchSource implements BatchSource {
     if (assigned === undefined || this.#silent) return;
     assigned.paused = false;
     assigned.resumes++;
-    if (!assigned.started) return;
-    this.#consumer.resume([{ topic: this.#options.topic, partitions: [partition] }]);
+    if (assigned.started) this.#setPaused([partition], false);
   }
 
   async commit(positions: ReadonlyMap<number, number>): Promise<void> {
@@ -209,7 +214,7 @@ class KafkaBatchSource implements BatchSource {
     this.#epoch = payload.assignmentEpoch;
     const partitions = [...(payload.memberAssignment[topic] ?? [])].toSorted((a, b) => a - b);
     this.#partitions = new Map(partitions.map((one) => [one, assignedPartition(one)]));
-    if (partitions.length > 0) this.#consumer.pause([{ topic, partitions }]);
+    this.#setPaused(partitions, true);
     if (this.#stopped) return;
     log.info({ topic, groupId, partitions }, "partitions assigned");
     try {
@@ -236,8 +241,24 @@ class KafkaBatchSource implements BatchSource {
   #fallSilent(): void {
     if (this.#silent) return;
     this.#silent = true;
-    const partitions = [...this.#partitions.keys()];
-    if (partitions.length > 0) this.#consumer.pause([{ topic: this.#options.topic, partitions }]);
+    this.#setPaused([...this.#partitions.keys()], true);
+  }
+
+  #setPaused(partitions: readonly number[], paused: boolean): void {
+    if (partitions.length === 0) return;
+    const topics = [{ topic: this.#options.topic, partitions: [...partitions] }];
+    this.#whileMember(() =>
+      paused ? this.#consumer.pause(topics) : this.#consumer.resume(topics),
+    );
+  }
+
+  /** kafkajs throws when its group is gone: it has crashed, and the event that says so is on its way. */
+  #whileMember(call: () => void): void {
+    try {
+      call();
+    } catch (error) {
+      this.#options.log.debug({ reason: String(error) }, "kafka client has left its group");
+    }
   }
 
   #stop(): void {

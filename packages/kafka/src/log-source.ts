@@ -22,6 +22,8 @@ export type DecodedLogSource = AsyncDisposable &
      * @throws {StreamError} what ends the process: OFFSET_GAP, BATCH_CORRUPT, what the handler threw, NOT_AUTHORIZED
      */
     run(handler: LogHandler, signal: AbortSignal): Promise<void>;
+    /** Next offset to be written to a partition of ours, as the last fetch said; undefined before the first one. */
+    logEnd(partition: number): number | undefined;
   };
 
 export type LogSourceOptions = BatchSourceOptions & {
@@ -102,6 +104,10 @@ class DecodingLogSource implements DecodedLogSource {
 
   describe(partition: number): ReturnType<LogSource["describe"]> {
     return this.#batches.describe(partition);
+  }
+
+  logEnd(partition: number): number | undefined {
+    return this.#batches.logEnd(partition);
   }
 
   start(partition: number, offset: number): void {

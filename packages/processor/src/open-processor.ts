@@ -6,10 +6,10 @@ import { TaskRunner } from "@adstream/engine/run-tasks";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { connectKafka } from "@adstream/kafka/connection";
 import type { Log } from "@adstream/kafka/kafkajs-log";
-import { type ColumnSource, openLogSource } from "@adstream/kafka/log-source";
+import { type DecodedLogSource, openLogSource } from "@adstream/kafka/log-source";
 import { openPublisher } from "@adstream/kafka/publisher";
 import { openSchemaRegistry } from "@adstream/kafka/schema-registry";
-import { offsetAtTime } from "@adstream/kafka/topics";
+import { offsetAtTime } from "@adstream/kafka/offset-at-time";
 import { kafkaSettings, registrySettings } from "@adstream/service/connection-settings";
 import type { Registry } from "@adstream/service/metrics";
 import { reachServer } from "@adstream/service/reach-server";
@@ -76,6 +76,7 @@ export async function openProcessor(
       topic: topics.events,
       sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT,
       projection: job.event,
+      clock: systemClock,
       registry,
       log,
       signal,
@@ -116,7 +117,7 @@ export async function openProcessor(
 
 /** Intake stops first, then everything is made durable while we are still a member of the group; then we leave it. */
 async function runUntil(
-  source: ColumnSource,
+  source: DecodedLogSource,
   runner: TaskRunner,
   failed: Promise<never>,
   signal: AbortSignal,
