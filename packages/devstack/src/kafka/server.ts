@@ -17,6 +17,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import type { Server, Socket } from "node:net";
+import { lockDirectory } from "../lock-directory.ts";
 import type { Broker } from "./api.ts";
 import { systemClock } from "./clock.ts";
 import type { BrokerClock } from "./clock.ts";
@@ -73,36 +74,37 @@ const MIN_SESSION_TIMEOUT_MS = 6000;
 const MAX_SESSION_TIMEOUT_MS = 1_800_000;
 const PRODUCER_ID_BLOCK = 1000;
 
-/** Starts a broker. @throws {Error} EADDRINUSE and other codes of listen(2); a data directory that is none */
+/**
+ * Starts a broker.
+ * @throws {Error} EADDRINUSE and other codes of listen(2); ELOCKED when another process has the data directory
+ */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
   const host = options.host ?? "127.0.0.1";
   const faults = options.faults ?? new Faults();
   const gate = new Gate();
-  const log = options.log ?? warn;
   const sockets = new Set<Socket>();
   const server = createServer({ noDelay: true });
+  await using opening = new AsyncDisposableStack();
+  const storage = openStorage(options.dataDirectory, opening);
+  opening.defer(() => closeServer(server, sockets));
   const port = await listen(server, host, options.port ?? 0);
-  const { broker, closeBroker } = openOrFree(server, () => openBroker(options, host, port));
+  const broker = createBroker(options, storage, { host, port });
+  opening.defer(() => broker.groups.close());
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    serveConnection(socket, { broker, endpoints, faults, gate, log });
+    serveConnection(socket, { broker, endpoints, faults, gate, log: options.log ?? warn });
   });
-  const disconnectAll = (): void => {
-    for (const socket of sockets) socket.destroy();
-  };
+  const resources = opening.move();
   let closed: Promise<void> | undefined;
-  const close = (): Promise<void> => {
-    closed ??= closeServer(server, disconnectAll, closeBroker);
-    return closed;
-  };
+  const close = (): Promise<void> => (closed ??= resources.disposeAsync());
   return {
     host,
     port,
     brokers: `${host}:${port}`,
     clusterId: broker.clusterId,
     faults,
-    disconnectAll,
+    disconnectAll: () => disconnect(sockets),
     freeze: () => gate.shut(),
     thaw: () => gate.open(),
     close,
@@ -118,38 +120,34 @@ async function listen(server: Server, host: string, port: number): Promise<numbe
   return address.port;
 }
 
-/** A data directory that cannot be opened must not leave the port taken. */
-function openOrFree<T>(server: Server, open: () => T): T {
-  try {
-    return open();
-  } catch (error) {
-    server.close();
-    throw error;
-  }
-}
-
-async function closeServer(
-  server: Server,
-  disconnectAll: () => void,
-  closeBroker: () => void,
-): Promise<void> {
+async function closeServer(server: Server, sockets: Iterable<Socket>): Promise<void> {
+  if (!server.listening) return;
   const ended = once(server, "close");
   server.close();
-  disconnectAll();
+  disconnect(sockets);
   await ended;
-  closeBroker();
 }
 
-function openBroker(
+function disconnect(sockets: Iterable<Socket>): void {
+  for (const socket of sockets) socket.destroy();
+}
+
+function openStorage(
+  directory: string | undefined,
+  opening: AsyncDisposableStack,
+): Storage | undefined {
+  if (directory === undefined) return undefined;
+  opening.use(lockDirectory(directory));
+  const storage = new Storage(directory, newClusterId());
+  opening.defer(() => storage.close());
+  return storage;
+}
+
+function createBroker(
   options: KafkaOptions,
-  host: string,
-  port: number,
-): { broker: Broker; closeBroker: () => void } {
-  const newClusterId = randomBytes(16).toString("base64url");
-  const storage =
-    options.dataDirectory === undefined
-      ? undefined
-      : new Storage(options.dataDirectory, newClusterId);
+  storage: Storage | undefined,
+  address: { readonly host: string; readonly port: number },
+): Broker {
   const clock = options.clock ?? systemClock;
   const topics = new Topics(options.retentionBytes ?? DEFAULT_RETENTION_BYTES, storage);
   for (const { name, configs, logStarts } of storage?.topics ?? []) {
@@ -160,24 +158,22 @@ function openBroker(
     minSessionTimeoutMs: options.minSessionTimeoutMs ?? MIN_SESSION_TIMEOUT_MS,
     maxSessionTimeoutMs: MAX_SESSION_TIMEOUT_MS,
   };
-  const groups = new Groups(clock, limits, new CommittedOffsets(record, storage?.offsets));
-  const broker: Broker = {
+  return {
+    ...address,
     nodeId: 1,
-    clusterId: storage?.clusterId ?? newClusterId,
-    host,
-    port,
+    clusterId: storage?.clusterId ?? newClusterId(),
     topics,
-    groups,
+    groups: new Groups(clock, limits, new CommittedOffsets(record, storage?.offsets)),
     clock,
     defaultPartitions: options.topicDefaults?.partitions ?? 1,
     autoCreateTopics: options.autoCreateTopics ?? false,
     nextProducerId: producerIds(storage),
   };
-  const closeBroker = (): void => {
-    groups.close();
-    storage?.close();
-  };
-  return { broker, closeBroker };
+}
+
+/** 22 characters, as Kafka's own. */
+function newClusterId(): string {
+  return randomBytes(16).toString("base64url");
 }
 
 function producerIds(storage: Storage | undefined): () => number {

@@ -32,7 +32,7 @@ type State = { readonly clusterId: string; readonly topics: readonly StoredTopic
  *   producer-ids                   first producer id that was never given out
  *   logs/<topic>-<partition>/<base offset>.log    record batches, one behind the other
  * Written before the client gets its answer, not synced: it survives the process, not the machine. A torn tail is cut
- * off on start. One process at a time: `lock` holds its id.
+ * off on start. One process at a time: the server holds a lock on it.
  */
 export class Storage implements TopicFiles {
   readonly clusterId: string;
@@ -42,14 +42,10 @@ export class Storage implements TopicFiles {
   readonly #logs = new Map<string, LogFiles>();
   readonly #offsetsFile: number;
 
-  /**
-   * Opens or creates the directory. `newClusterId` is used when it is new.
-   * @throws {Error} another live process has it open
-   */
+  /** Opens or creates the directory. `newClusterId` is used when it is new. */
   constructor(directory: string, newClusterId: string) {
     this.#directory = directory;
     mkdirSync(join(directory, "logs"), { recursive: true });
-    lock(join(directory, "lock"));
     const state = readState(directory);
     this.clusterId = state?.clusterId ?? newClusterId;
     this.topics = state?.topics ?? [];
@@ -100,7 +96,6 @@ export class Storage implements TopicFiles {
   close(): void {
     closeSync(this.#offsetsFile);
     for (const files of this.#logs.values()) files.close();
-    rmSync(join(this.#directory, "lock"), { force: true });
   }
 
   #files(topic: string, partition: number): LogFiles {
@@ -168,24 +163,6 @@ function loadSegment(path: string): Buffer[] {
   if (wholeBytes > 0) return [bytes.subarray(0, wholeBytes)];
   rmSync(path);
   return [];
-}
-
-/** A lock whose process is gone is taken over, and so is our own id: in containers ids come again. */
-function lock(path: string): void {
-  const owner = existsSync(path) ? Number(readFileSync(path, "utf8")) : 0;
-  if (owner > 0 && owner !== process.pid && alive(owner)) {
-    throw new Error(`data directory is in use by process ${owner} (${path})`);
-  }
-  writeFileSync(path, String(process.pid));
-}
-
-function alive(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function readState(directory: string): State | undefined {

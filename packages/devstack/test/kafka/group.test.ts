@@ -16,8 +16,8 @@ class Harness {
     this.group = new Group("g", { clock: this.clock, nextMemberId });
   }
 
-  join(change: Partial<JoinRequest> = {}): JoinResult | Promise<JoinResult> {
-    return this.group.join({
+  join(change: Partial<JoinRequest> = {}): Promise<JoinResult> {
+    const joined = this.group.join({
       memberId: "",
       instanceId: null,
       clientId: "client",
@@ -29,6 +29,7 @@ class Harness {
       idRequired: false,
       ...change,
     });
+    return Promise.resolve(joined);
   }
 
   sync(

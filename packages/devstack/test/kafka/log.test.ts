@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { PartitionLog } from "../../src/kafka/log.ts";
 import type { LogSlice } from "../../src/kafka/log.ts";

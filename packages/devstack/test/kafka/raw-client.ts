@@ -219,3 +219,53 @@ export async function createTopicRaw(
   });
   return error!;
 }
+
+/** A member that joins (v3: without the detour over error 79) and is never heard of again. */
+export async function joinRaw(
+  client: RawClient,
+  groupId: string,
+  options: { sessionTimeoutMs: number; topic: string },
+): Promise<{ error: number; generation: number }> {
+  const subscription = new WireWriter(false);
+  subscription
+    .int16(0)
+    .array([options.topic], (topic) => subscription.string(topic))
+    .int32(-1);
+  const body = await client.request(11, 3, (out) => {
+    out
+      .string(groupId)
+      .int32(options.sessionTimeoutMs)
+      .int32(options.sessionTimeoutMs * 2);
+    out.string("").string("consumer");
+    out.array(["RoundRobinAssigner"], (name) => {
+      out.string(name).bytes(Buffer.concat(subscription.finish()));
+    });
+  });
+  body.int32();
+  return { error: body.int16(), generation: body.int32() };
+}
+
+/** OffsetCommit v2 of partition 0, as tools do it: without a member. @returns the error code */
+export async function commitRaw(
+  client: RawClient,
+  groupId: string,
+  topic: string,
+  offset: number,
+): Promise<number> {
+  const body = await client.request(8, 2, (out) => {
+    out.string(groupId).int32(-1).string("").int64(-1);
+    out.array([topic], (name) => {
+      out.string(name).array([0], (partition) => {
+        out.int32(partition).int64(offset).nullableString(null);
+      });
+    });
+  });
+  const [codes] = body.array(() => {
+    body.string();
+    return body.array(() => {
+      body.int32();
+      return body.int16();
+    });
+  });
+  return codes![0]!;
+}
