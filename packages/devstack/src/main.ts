@@ -17,6 +17,7 @@ async function main(): Promise<void> {
   if (devstack === undefined) return;
   print("devstack: embedded Kafka, schema registry and MongoDB, for development only");
   print(JSON.stringify({ environment: devstack.environment }));
+  process.send?.({ environment: devstack.environment });
   await ended;
   await devstack.close();
   if (process.connected) process.disconnect(); // an open channel would keep the process alive
