@@ -10,3 +10,37 @@ export const defaultTopics = {
 export function valueSubject(topic: string): string {
   return `${topic}-value`;
 }
+
+/** How a topic has to be; what it leaves out is the broker's default. */
+export type TopicSpec = {
+  readonly topic: string;
+  readonly partitions: number;
+  readonly replicationFactor?: number;
+  /** Kafka's own names and values. */
+  readonly config: Readonly<Record<string, string>>;
+};
+
+const dayMs = 86_400_000;
+
+/** The topics of the pipeline, in the order of the flow. @param size applies to each of them */
+export function topicSpecs(
+  names: Readonly<Record<keyof typeof defaultTopics, string>>,
+  size: { readonly partitions: number; readonly replicationFactor?: number | undefined },
+): TopicSpec[] {
+  const { partitions, replicationFactor } = size;
+  const factor = replicationFactor === undefined ? {} : { replicationFactor };
+  const spec = (topic: string, config: Readonly<Record<string, string>>): TopicSpec => ({
+    topic,
+    partitions,
+    ...factor,
+    config,
+  });
+  return [
+    // The broker's clock: a fast one at a producer's host would declare everybody else's events late.
+    spec(names.events, { "message.timestamp.type": "LogAppendTime" }),
+    // Never compacted: the last record of a key may be an older version, of a process that was slow to die.
+    spec(names.results, { "cleanup.policy": "delete", "retention.ms": String(7 * dayMs) }),
+    spec(names.deadLetters, { "cleanup.policy": "delete", "retention.ms": String(14 * dayMs) }),
+    spec(names.late, { "cleanup.policy": "delete", "retention.ms": String(14 * dayMs) }),
+  ];
+}

@@ -39,7 +39,10 @@ export async function reachServer<Server>(options: ReachOptions<Server>): Promis
       const stepMs = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempt, 10));
       // Half to whole of the step, so that services started together do not come back together.
       const retryInMs = Math.round(Math.max(firstDelayMs, stepMs * (0.5 + random() / 2)));
-      log.warn({ server, variable, address, retryInMs, err: error }, "server does not answer");
+      log.warn(
+        { server, variable, address, retryInMs, err: error },
+        `server of ${variable} does not answer`,
+      );
       await wait(retryInMs, signal);
     }
   }

@@ -51,6 +51,7 @@ test("each refusal is one line with the variable and the address, without a stac
     address: "localhost:9092",
     retryInMs: 1_000,
     err: { message: "connect ECONNREFUSED" },
+    msg: "server of KAFKA_BROKERS does not answer",
   });
   expect(lines[0]).not.toContain('"stack"');
 });
