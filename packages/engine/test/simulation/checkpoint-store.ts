@@ -43,6 +43,15 @@ export class SimulatedStore {
     return history?.get(Math.max(0, ...history.keys()));
   }
 
+  /** Number of the newest claim of `process`; 0: none. */
+  claimOf(partition: number, process: string): number {
+    let newest = 0;
+    for (const [seq, { frame, by }] of this.histories.get(partition) ?? []) {
+      if (frame.header.kind === "claim" && by === process) newest = seq;
+    }
+    return newest;
+  }
+
   /** Breaks the newest object of some partition for ever, unless too little would be left to go on from. */
   rot(): void {
     const { random } = this.#world;
@@ -58,7 +67,7 @@ export class SimulatedStore {
     if (newest === undefined || bytes === undefined || newest[1].rotten || whole.length < 2) return;
     this.#rotted++;
     newest[1].rotten = true;
-    const broken = bytes.slice();
+    const broken = Uint8Array.from(bytes);
     broken[random.below(broken.length)]! ^= 1 << random.below(8);
     this.#objects.set(newest[0], broken);
     this.#world.unclean = true;
@@ -72,7 +81,7 @@ export class SimulatedStore {
       create: async (name, bytes) =>
         process.request("create", () => this.#create(process, name, bytes), latency),
       read: async (name) =>
-        process.request("read", () => this.#answer(() => this.#objects.get(name)), latency),
+        process.request("read", () => this.#answer(() => this.#read(name)), latency),
       list: async (folder) =>
         process.request("list", () => this.#answer(() => this.#list(folder)), latency),
       remove: async (name) =>
@@ -97,8 +106,8 @@ export class SimulatedStore {
   #create(process: SimulatedProcess, name: string, bytes: Uint8Array): "created" | "exists" {
     return this.#answer(() => {
       if (this.#objects.has(name)) return "exists";
-      this.#objects.set(name, bytes.slice());
-      this.#record(process, name, decodeFrame(bytes));
+      this.#objects.set(name, Uint8Array.from(bytes));
+      this.#record(process, name, decodeFrame(Uint8Array.from(bytes)));
       if (!this.#world.strikes(this.#world.plan.storeAmbiguous)) return "created";
       this.#world.saw("ambiguous");
       this.#world.unclean = true;
@@ -123,6 +132,11 @@ export class SimulatedStore {
     this.#names.set(name, stored);
     this.#world.note(`${process.name} creates ${describe(frame)}`);
     this.#onCreated(stored, history);
+  }
+
+  #read(name: string): Uint8Array | undefined {
+    const bytes = this.#objects.get(name);
+    return bytes && Uint8Array.from(bytes);
   }
 
   #list(folder: string): string[] {

@@ -28,6 +28,7 @@ export class SimulatedSource implements LogSource {
   readonly #process: SimulatedProcess;
   readonly #cluster: Cluster;
   readonly #columns = inputColumns();
+  readonly #fatal: (error: unknown) => void;
   #handler: LogHandler | undefined;
   #member: string;
   #generation = 0;
@@ -37,7 +38,9 @@ export class SimulatedSource implements LogSource {
   #closed = false;
   #partitions = new Map<number, Partition>();
 
-  constructor(process: SimulatedProcess, cluster: Cluster) {
+  /** @param fatal called with what the handler throws, which ends the process */
+  constructor(process: SimulatedProcess, cluster: Cluster, fatal: (error: unknown) => void) {
+    this.#fatal = fatal;
     this.#process = process;
     this.#cluster = cluster;
     this.#member = cluster.coordinator.newMember(process.name);
@@ -46,7 +49,7 @@ export class SimulatedSource implements LogSource {
   /** Joins the group, and stays in it until the process dies or `close`. */
   run(handler: LogHandler): void {
     this.#handler = handler;
-    void this.#join();
+    this.#join().catch(this.#fatal);
     this.#heartbeatLater();
     this.#fetchLater();
   }
@@ -107,7 +110,7 @@ export class SimulatedSource implements LogSource {
     const { random } = this.#process.world;
     this.#process.after(random.between(500, 3_000), () => {
       if (this.#closed) return;
-      void this.#heartbeat();
+      this.#heartbeat().catch(this.#fatal);
     });
   }
 
@@ -177,7 +180,7 @@ export class SimulatedSource implements LogSource {
       for (const [partition, assigned] of this.#partitions) {
         if (assigned.paused || assigned.busy || assigned.position === undefined) continue;
         assigned.busy = true;
-        void this.#fetch(partition, assigned, this.#epoch, assigned.position);
+        this.#fetch(partition, assigned, this.#epoch, assigned.position).catch(this.#fatal);
       }
       this.#fetchLater();
     });

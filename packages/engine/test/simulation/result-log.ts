@@ -14,7 +14,21 @@ export type AsideRecord = {
   readonly reason: number;
 };
 
+type OpenPublish = {
+  readonly process: string;
+  readonly partition: number;
+  /** Newest claim of the process for this partition: which of its tasks speaks. */
+  readonly taskSeq: number;
+};
+
 const decoder = new TextDecoder();
+
+export type Owners = {
+  /** Process that the group gives the partition to. */
+  owner(partition: number): string | undefined;
+  /** Number of the newest claim that `process` holds in its hands. */
+  claim(partition: number, process: string): number;
+};
 
 /** Topics that the processors write: results, dead letters and late records. */
 export class SimulatedResults {
@@ -24,14 +38,14 @@ export class SimulatedResults {
   /** Newest version ever published of each slot. */
   readonly newest = new Map<string, AdStats>();
   /** Publishes not yet acknowledged: what a checkpoint must not overtake. */
-  readonly open = new Set<{ readonly process: string; readonly partition: number }>();
+  readonly open = new Set<OpenPublish>();
   readonly #world: World;
   readonly #contents = new Map<string, string>();
-  readonly #ownerOf: (partition: number) => string | undefined;
+  readonly #owners: Owners;
 
-  constructor(world: World, ownerOf: (partition: number) => string | undefined) {
+  constructor(world: World, owners: Owners) {
     this.#world = world;
-    this.#ownerOf = ownerOf;
+    this.#owners = owners;
   }
 
   /** The publisher of one process: one send in flight. */
@@ -39,7 +53,9 @@ export class SimulatedResults {
     let queue: Promise<void> = Promise.resolve();
     return {
       publish: async (output) => {
-        const open = { process: process.name, partition: output.partition };
+        const { partition } = output;
+        const taskSeq = this.#owners.claim(partition, process.name);
+        const open = { process: process.name, partition, taskSeq };
         const steps = this.#steps(process, output);
         this.open.add(open);
         const sent = queue.then(async () => this.#send(process, steps));
@@ -74,7 +90,7 @@ export class SimulatedResults {
   #steps(process: SimulatedProcess, output: TaskOutput): (() => void)[] {
     const { partition, deadLetters, late } = output;
     const zombie = (): void => {
-      if (this.#ownerOf(partition) !== process.name) this.#world.saw("zombie publish");
+      if (this.#owners.owner(partition) !== process.name) this.#world.saw("zombie publish");
     };
     const steps = rowsOf(output).map((row) => () => {
       zombie();

@@ -1,0 +1,151 @@
+import { StreamError } from "../../src/errors.ts";
+import type { CheckpointStore, LogSource, PayloadCodec, ResultLog } from "../../src/ports.ts";
+import type { RunOptions } from "../../src/run-options.ts";
+import { TaskRunner } from "../../src/run-tasks.ts";
+import type { SimulatedStore } from "./checkpoint-store.ts";
+import { type Cluster, SimulatedSource } from "./log-source.ts";
+import type { Mutant } from "./mutants.ts";
+import { SimulatedProcess } from "./process.ts";
+import type { SimulatedResults } from "./result-log.ts";
+import type { Settings } from "./settings.ts";
+import type { World } from "./world.ts";
+
+export type Surroundings = {
+  readonly world: World;
+  readonly settings: Settings;
+  readonly cluster: Cluster;
+  readonly store: SimulatedStore;
+  readonly results: SimulatedResults;
+  readonly mutant: Mutant;
+};
+
+const drainBudgetMs = 10_000;
+
+const plainCodec: PayloadCodec = {
+  compress: async (bytes) => bytes,
+  decompress: async (bytes) => bytes,
+};
+
+/** A processor process: the engine's own run loop between simulated servers. */
+export class ProcessorProcess {
+  readonly process: SimulatedProcess;
+  readonly runner: TaskRunner;
+  readonly #source: SimulatedSource;
+  #stopping = false;
+
+  constructor(around: Surroundings, name: string, onKill: () => void) {
+    this.process = new SimulatedProcess(around.world, name, onKill);
+    this.#source = new SimulatedSource(this.process, around.cluster, (error) => {
+      this.#fatal(error);
+    });
+    this.runner = new TaskRunner(this.#options(around));
+    this.#source.run(this.runner);
+  }
+
+  /** SIGTERM: everything is flushed before the group is left. */
+  async stop(done: () => void): Promise<void> {
+    if (this.#stopping || !this.process.alive) return;
+    this.#stopping = true;
+    const { world, name } = this.process;
+    world.note(`${name} stops`);
+    if (!(await this.runner.drain(drainBudgetMs))) world.unclean = true;
+    await this.#source.close();
+    this.process.alive = false;
+    done();
+  }
+
+  #options({ world, settings, store, results, mutant }: Surroundings): RunOptions {
+    const { process } = this;
+    const { random } = world;
+    const fresh = new Set<number>();
+    let store_: CheckpointStore = store.client(process);
+    let results_: ResultLog = results.client(process);
+    if (mutant.store !== undefined) store_ = mutant.store(store_, process);
+    if (mutant.results !== undefined) results_ = mutant.results(results_, process);
+    return {
+      ...settings.beats,
+      job: settings.job,
+      source: this.#watchedSource(fresh, mutant),
+      results: results_,
+      store: store_,
+      codec: mutant.codec?.(plainCodec, settings) ?? plainCodec,
+      clock: process.clock,
+      instance: process.name,
+      nonce: () => `${random.next()}`,
+      events: {
+        ...this.#events(store),
+        acquired: ({ partition, seq, nextOffset, jobEpoch }) => {
+          if (fresh.has(partition)) world.saw("reclaim");
+          fresh.add(partition);
+          world.note(
+            `${process.name} owns p${partition}/${seq} from ${nextOffset} epoch ${jobEpoch}`,
+          );
+        },
+      },
+      fatal: (error) => {
+        this.#fatal(error);
+      },
+    };
+  }
+
+  /** Exit, with what the run loop or its source cannot go on from; only one kind of it is ours. */
+  #fatal(error: unknown): void {
+    const { process } = this;
+    const injected = error instanceof StreamError && error.code === "PUBLISH_DEADLINE";
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (!injected && process.alive) process.world.violated(`${process.name} stops: ${text}`);
+    process.kill("fatal");
+  }
+
+  #watchedSource(fresh: Set<number>, mutant: Mutant): LogSource {
+    const source = this.#source;
+    const { world } = this.process;
+    return {
+      describe: async (partition) => source.describe(partition),
+      start: (partition, offset) => {
+        const task = this.runner.tasks.find((owned) => owned.task.partition === partition);
+        if (!fresh.has(partition)) world.saw("kept task");
+        else if (task !== undefined && offset < task.task.nextOffset) world.saw("canary compared");
+        fresh.delete(partition);
+        source.start(partition, offset + (mutant.skipAhead?.(this.process) ?? 0));
+      },
+      pause: (partition) => {
+        source.pause(partition);
+      },
+      resume: (partition) => {
+        source.resume(partition);
+      },
+      commit: async (positions) => source.commit(positions),
+    };
+  }
+
+  #events(store: SimulatedStore): Omit<RunOptions["events"], "acquired"> {
+    const { world, name } = this.process;
+    return {
+      fenced: ({ partition, seq }) => {
+        world.saw("fenced");
+        world.unclean = true;
+        world.note(`${name} fenced on p${partition}/${seq}`);
+        const history = store.histories.get(partition);
+        const above = [...(history ?? [])].filter(([number]) => number > seq);
+        const others = above.some(
+          ([, { frame, by, rotten }]) => by !== name || frame.header.kind === "claim" || rotten,
+        );
+        if (!others) world.violated(`${name} gives up p${partition}/${seq}, which nobody took`);
+      },
+      checkpointed() {},
+      checkpointFailed: ({ partition, seq, outcome }) => {
+        world.note(`${name} p${partition}/${seq} ${outcome}`);
+      },
+      decided: ({ partition, nextOffset, watermark }) => {
+        world.saw("decision");
+        world.note(`${name} p${partition} decided ${watermark} at ${nextOffset}`);
+      },
+      published() {},
+      retried: ({ partition, what, error }) => {
+        if (what === "ownership check") world.note(`${name} p${partition} cannot check ownership`);
+        else world.note(`${name} p${partition} retries ${what}: ${String(error)}`);
+      },
+    };
+  }
+}
