@@ -84,9 +84,8 @@ async function withServers(run: Run): Promise<number> {
   const environment = { ...servers.environment, ...checkpoints.environment, HTTP_PORT: "0" };
   await createTopics(environment);
   const { processors, traffic, durationMs } = options;
-  const startedAt = performance.now();
   const pipeline = startPipeline({ ...child, environment, processors, traffic });
-  const live = setInterval(() => show(terminal, pipeline, startedAt), 1_000);
+  const live = showEachSecond(terminal, pipeline);
   const over = new AbortController();
   const ended = [
     givenUp,
@@ -126,20 +125,26 @@ async function summary(
   return passed(check) && unclean.length === 0 ? exitCodes.clean : exitCodes.failed;
 }
 
-const announced = new Set<string>();
-
-function show(terminal: Terminal, pipeline: Pipeline, startedAt: number): void {
-  const nowMs = performance.now();
-  const status = pipeline.figures.status(nowMs);
-  for (const [name, url] of pipeline.urls) {
-    if (!announced.has(`${name} ${url}`)) terminal.say(`${name}: ${url}/metrics`);
-    announced.add(`${name} ${url}`);
-  }
-  if (status.documentsWritten > 0 && !announced.has("documents")) {
-    announced.add("documents");
-    terminal.say(`first windows in MongoDB after ${((nowMs - startedAt) / 1_000).toFixed(1)} s`);
-  }
-  terminal.live(statusLine(nowMs - startedAt, status));
+/** Shows the status each second, and once what is new: addresses, and the first documents. */
+function showEachSecond(terminal: Terminal, pipeline: Pipeline): NodeJS.Timeout {
+  const startedAt = performance.now();
+  const announced = new Set<string>();
+  const once = (text: string, line = text): void => {
+    if (!announced.has(text)) terminal.say(line);
+    announced.add(text);
+  };
+  return setInterval(() => {
+    const nowMs = performance.now();
+    const status = pipeline.figures.status(nowMs);
+    for (const [name, url] of pipeline.urls) once(`${name}: ${url}/metrics`);
+    if (status.documentsWritten > 0) {
+      once(
+        "documents",
+        `first windows in MongoDB after ${((nowMs - startedAt) / 1_000).toFixed(1)} s`,
+      );
+    }
+    terminal.live(statusLine(nowMs - startedAt, status));
+  }, 1_000);
 }
 
 /** Checkpoints must not outlive servers that forget: the next log is another one. */

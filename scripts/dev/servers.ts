@@ -84,8 +84,8 @@ async function openDocker(say: (line: string) => void): Promise<Servers> {
     environment: {
       ...unprotected,
       KAFKA_BROKERS: `localhost:${process.env["KAFKA_PORT"] ?? "9092"}`,
-      SCHEMA_REGISTRY_URL: `http://localhost:${process.env["REGISTRY_PORT"] ?? "8081"}`,
-      MONGODB_URL: `mongodb://localhost:${process.env["MONGO_PORT"] ?? "27017"}/?directConnection=true`,
+      SCHEMA_REGISTRY_URL: `http://localhost:${process.env["SCHEMA_REGISTRY_PORT"] ?? "8081"}`,
+      MONGODB_URL: `mongodb://localhost:${process.env["MONGODB_PORT"] ?? "27017"}/?directConnection=true`,
     },
     transient: false,
     async [Symbol.asyncDispose]() {
