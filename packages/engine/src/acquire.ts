@@ -93,6 +93,15 @@ export function checkLog(
       `${text}; point KAFKA_BROKERS at the right cluster or start another PROCESSOR_GROUP`,
     );
   }
+  // Kafka only ever adds partitions.
+  if (log.partitions > info.partitions) {
+    const text = `${where}: the topic had ${log.partitions} partitions at the checkpoint and has now ${info.partitions}: it was deleted and made again`;
+    throw new StreamError(
+      "LOG_REPLACED",
+      "stop",
+      `${text}; start another PROCESSOR_GROUP to read the new one`,
+    );
+  }
   if (log.nextOffset > info.high) {
     const text = `${where}: the checkpoint is at offset ${log.nextOffset}, the log ends at ${info.high}: the topic was deleted and made again`;
     throw new StreamError(

@@ -9,7 +9,7 @@ import {
 export function checkpointFrame(
   seq: number,
   parts: Partial<CheckpointHeader> = {},
-  payload = new Uint8Array(0),
+  payload: Uint8Array = new Uint8Array(0),
 ): { header: CheckpointHeader; payload: Uint8Array } {
   const header: CheckpointHeader = {
     kind: "checkpoint",
