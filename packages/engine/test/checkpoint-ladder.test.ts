@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { type ClaimHeader, encodeFrame, type Frame } from "../src/checkpoint.ts";
 import { CheckpointLadder } from "../src/checkpoint-ladder.ts";
 import { memoryCheckpointStore } from "./conformance/memory-checkpoint-store.ts";
-import { FaultyStore } from "./fakes/faulty-store.ts";
+import { FaultyStore, type StoreFault } from "./fakes/faulty-store.ts";
 import { checkpointFrame, claimFrame } from "./fakes/frames.ts";
 
 const folder = "test/p0000";
@@ -100,7 +100,7 @@ describe("a claim", () => {
   test("gives up for now after 20 lost races", async () => {
     const store = storeOf({});
     let races = 0;
-    store.onCreate = async (name) => {
+    store.onCreate = async (name): Promise<StoreFault> => {
       races++;
       const seq = Number(name.slice(-12));
       await store.inner.create(
