@@ -6,7 +6,8 @@ import {
 import { RegistryError, schemaNotFound } from "./registry-error.ts";
 import {
   checkAgainst,
-  deleteVersions,
+  deleteSubject,
+  deleteVersion,
   findVersion,
   liveVersions,
   parseSchema,
@@ -41,10 +42,8 @@ const routes: Readonly<Record<string, Handler>> = {
       : wanted.filter((subject) => liveVersions(state, subject).length > 0);
   },
   "POST /subjects/:subject": lookUp,
-  "DELETE /subjects/:subject": (state, { subject, query }) => {
-    const permanent = query.get("permanent") === "true";
-    return deleteVersions(state, subject, requireVersions(state, subject, permanent), permanent);
-  },
+  "DELETE /subjects/:subject": (state, { subject, query }) =>
+    deleteSubject(state, subject, query.get("permanent") === "true"),
   "GET /subjects/:subject/versions": (state, { subject, query }) =>
     requireVersions(state, subject, deletedToo(query)).map(({ version }) => version),
   "POST /subjects/:subject/versions": (state, { subject, body }) => ({
@@ -58,11 +57,8 @@ const routes: Readonly<Record<string, Handler>> = {
     requireVersion(state, subject, version);
     return [];
   },
-  "DELETE /subjects/:subject/versions/:version": (state, { subject, version, query }) => {
-    const permanent = query.get("permanent") === "true";
-    const wanted = requireVersion(state, subject, version, permanent);
-    return deleteVersions(state, subject, [wanted], permanent)[0];
-  },
+  "DELETE /subjects/:subject/versions/:version": (state, { subject, version, query }) =>
+    deleteVersion(state, subject, version, query.get("permanent") === "true"),
   "GET /schemas": (state) =>
     [...state.subjects.values()]
       .flat()

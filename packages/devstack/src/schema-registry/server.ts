@@ -107,6 +107,7 @@ async function answer(
 
 function asRegistryError(error: unknown): RegistryError {
   if (error instanceof RegistryError) return error;
+  if (error instanceof URIError) return new RegistryError(400, error.message); // a bad %-sequence in the path
   return new RegistryError(50001, error instanceof Error ? error.message : String(error));
 }
 

@@ -160,20 +160,44 @@ export function versionsOfSchema(state: RegistryState, schema: RegisteredSchema)
     .filter((version) => version.schema === schema && !version.deleted);
 }
 
-/**
- * Deletes versions: softly first, for good only after that.
- *
- * @throws RegistryError 40405 or 40407 when asked to delete for good what is not deleted softly
- */
-export function deleteVersions(
+/** Deletes a subject. @throws RegistryError 40401, or 40405 when for good what is not deleted softly */
+export function deleteSubject(state: RegistryState, subject: string, permanent: boolean): number[] {
+  const versions = requireVersions(state, subject, permanent);
+  if (permanent && liveVersions(state, subject).length > 0) {
+    throw new RegistryError(
+      40405,
+      `Subject '${subject}' was not deleted first before being permanently deleted`,
+    );
+  }
+  return deleteVersions(state, subject, versions, permanent);
+}
+
+/** Deletes a version. @throws RegistryError 40401, 40402, or 40407 when for good what is not deleted softly */
+export function deleteVersion(
+  state: RegistryState,
+  subject: string,
+  wanted: string,
+  permanent: boolean,
+): number {
+  const version = requireVersion(state, subject, wanted, permanent);
+  if (permanent && !version.deleted) {
+    throw new RegistryError(
+      40407,
+      `Subject '${subject}' Version ${version.version} was not deleted first before being permanently deleted`,
+    );
+  }
+  deleteVersions(state, subject, [version], permanent);
+  return version.version;
+}
+
+/** A deleted subject forgets its level; its version numbers are remembered until it is deleted for good. */
+function deleteVersions(
   state: RegistryState,
   subject: string,
   versions: readonly SubjectVersion[],
   permanent: boolean,
 ): number[] {
   if (permanent) {
-    const live = versions.find(({ deleted }) => !deleted);
-    if (live !== undefined) throw notSoftDeleted(live, versions.length);
     const kept = (state.subjects.get(subject) ?? []).filter(
       (version) => !versions.includes(version),
     );
@@ -183,18 +207,6 @@ export function deleteVersions(
   for (const version of versions) version.deleted = true;
   if (liveVersions(state, subject).length === 0) state.levels.delete(subject);
   return versions.map(({ version }) => version);
-}
-
-function notSoftDeleted({ subject, version }: SubjectVersion, count: number): RegistryError {
-  return count > 1
-    ? new RegistryError(
-        40405,
-        `Subject '${subject}' was not deleted first before being permanently deleted`,
-      )
-    : new RegistryError(
-        40407,
-        `Subject '${subject}' Version ${version} was not deleted first before being permanently deleted`,
-      );
 }
 
 function internSchema(state: RegistryState, text: string, type: AvroType): RegisteredSchema {
