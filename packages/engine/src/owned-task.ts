@@ -88,6 +88,8 @@ export class OwnedTask {
   apply(columns: RecordColumns, nextOffset: number): "applied" | "later" {
     if (this.dropped || !this.started || this.#deciding || this.#backPressure) return "later";
     if (columns.count > 0) this.#compareCanary(columns);
+    // A batch read again for the canary alone may end before offsets that hold no records and are behind us already.
+    if (columns.count === 0 && nextOffset <= this.task.nextOffset) return "applied";
     const first = columns.count > 0 ? (columns.offset[0] ?? 0) : nextOffset;
     assert(first >= this.task.nextOffset, `record ${first} before ${this.task.nextOffset}`);
     this.task.apply(columns, nextOffset);
