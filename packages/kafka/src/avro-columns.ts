@@ -52,6 +52,9 @@ const timeOutOfRange = rejectCode("timestamp out of range");
 
 /** What `Date` can hold. */
 const maxTimeMs = 8.64e15;
+/** Varints of ints may hold more, and do where a writer is wrong. */
+const minInt = -(2 ** 31);
+const maxInt = 2 ** 31 - 1;
 
 /**
  * Composes the reader of events written with one schema: a small reader per field, in the writer's order. Projected
@@ -180,20 +183,23 @@ const timeUse: FieldUse = {
   due: "a timestamp in ms or µs",
   readerOf(type) {
     if (type.kind !== "long" && type.kind !== "int") return undefined;
-    if (type.logicalType === undefined) return readMillis;
-    if (type.kind === "int") return undefined;
-    if (type.logicalType === "timestamp-millis") return readMillis;
-    return type.logicalType === "timestamp-micros" ? readMicros : undefined;
+    const { kind, logicalType } = type;
+    if (kind === "int") return logicalType === undefined ? readMillis(minInt, maxInt) : undefined;
+    if (logicalType === "timestamp-micros") return readMicros;
+    const millis = logicalType === undefined || logicalType === "timestamp-millis";
+    return millis ? readMillis(-maxTimeMs, maxTimeMs) : undefined;
   },
   whenNull: timeOutOfRange,
   whenMissing: undefined,
 };
 
-function readMillis(cursor: ByteCursor, columns: RecordColumns, row: number): number {
-  const timeMs = readVarlong(cursor);
-  if (timeMs < -maxTimeMs || timeMs > maxTimeMs) return timeOutOfRange;
-  columns.eventTime[row] = timeMs;
-  return 0;
+function readMillis(min: number, max: number): AvroColumnReader {
+  return (cursor, columns, row) => {
+    const timeMs = readVarlong(cursor);
+    if (timeMs < min || timeMs > max) return timeOutOfRange;
+    columns.eventTime[row] = timeMs;
+    return 0;
+  };
 }
 
 function readMicros(cursor: ByteCursor, columns: RecordColumns, row: number): number {
@@ -210,7 +216,7 @@ function numberUse(projection: NumberProjection, column: number): FieldUse {
     readerOf(type) {
       switch (type.kind) {
         case "int":
-          return readInteger(column, Math.max(min, -(2 ** 31)), Math.min(max, 2 ** 31 - 1));
+          return readInteger(column, Math.max(min, minInt), Math.min(max, maxInt));
         case "long":
           return readInteger(
             column,
