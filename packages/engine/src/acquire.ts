@@ -44,7 +44,7 @@ const maxStateBytes = 4 * 2 ** 30;
  */
 export async function acquireTask(
   job: JobIdentity,
-  info: PartitionInfo,
+  describe: () => Promise<PartitionInfo>,
   partition: number,
   ladder: CheckpointLadder,
   codec: PayloadCodec,
@@ -60,6 +60,8 @@ export async function acquireTask(
   }));
   if (claimed === undefined) return undefined;
   const { seq, newest } = claimed;
+  // Asked only now: until the claim the owner before us may have gone on past a log end that was asked for earlier.
+  const info = await describe();
   const { checkpoint, unreadable } = newest;
   if (checkpoint === undefined) {
     refuseLostState(info, partition, newest);

@@ -129,7 +129,8 @@ export class TaskRunner implements LogHandler {
     if (!this.#current(assignment)) return true;
     const ladder = new CheckpointLadder(store, job.name, partition);
     const claimedAt = clock.nowMs();
-    const acquired = await acquireTask(job, info, partition, ladder, codec, () => ({
+    const describe = async (): ReturnType<typeof source.describe> => source.describe(partition);
+    const acquired = await acquireTask(job, describe, partition, ladder, codec, () => ({
       instance,
       nonce: nonce(),
       at: new Date(clock.wallMs()).toISOString(),

@@ -59,7 +59,14 @@ async function acquireFrom(
 ): Promise<Acquired | undefined> {
   const ladder = new CheckpointLadder(store, "test", 0);
   const writer = { instance: "one", nonce: "mine", at: "2026-03-01T00:00:00Z" };
-  return acquireTask(job, { ...log, ...info }, 0, ladder, codec, () => writer);
+  return acquireTask(
+    job,
+    async () => ({ ...log, ...info }),
+    0,
+    ladder,
+    codec,
+    () => writer,
+  );
 }
 
 describe("a task without history", () => {
@@ -93,6 +100,20 @@ describe("a task without history", () => {
 });
 
 describe("a task with a checkpoint", () => {
+  test("asks for the log end after its claim, when the owner before can move it no more", async () => {
+    const frame = encodeFrame(checkpointFrame(2, {}, stateAfterFive()));
+    const store = memoryCheckpointStore(new Map([["test/p0000/000000000002", frame]]));
+    const ladder = new CheckpointLadder(store, "test", 0);
+    const writer = { instance: "one", nonce: "mine", at: "2026-03-01T00:00:00Z" };
+    const tops: number[] = [];
+    const asked = async (): Promise<PartitionInfo> => {
+      tops.push(await ladder.top());
+      return log;
+    };
+    await acquireTask(job, asked, 0, ladder, codec, () => writer);
+    expect(tops).toEqual([3]);
+  });
+
   test("goes on in its epoch and state, and compares the canary", async () => {
     const acquired = await acquire({ jobEpoch: 3 });
     expect(acquired).toMatchObject({ jobEpoch: 3, seq: 3, unreadable: 0, fresh: false });
@@ -206,7 +227,14 @@ test("a payload is never decompressed beyond the size that its header gives", as
       },
     };
     const writer = { instance: "one", nonce: "mine", at: "" };
-    await acquireTask(job, log, 0, new CheckpointLadder(store, "test", 0), bounded, () => writer);
+    await acquireTask(
+      job,
+      async () => log,
+      0,
+      new CheckpointLadder(store, "test", 0),
+      bounded,
+      () => writer,
+    );
   }
   expect(sizes).toEqual([state.length, 4 * 2 ** 30]);
 });
