@@ -1,7 +1,7 @@
 import type { LogSource } from "@adstream/engine/ports";
 import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs";
 
-import { assignedPartition, type AssignedPartition } from "./assigned-partitions.ts";
+import { AssignedPartitions, type AssignedPartition } from "./assigned-partitions.ts";
 import { abortableSleep, type KafkaConnection } from "./connection.ts";
 import { deliver } from "./batch-delivery.ts";
 import { toStreamError } from "./error-map.ts";
@@ -84,10 +84,10 @@ class KafkaBatchSource implements BatchSource {
   readonly #options: BatchSourceOptions;
   readonly #reader: TopicReader;
   readonly #consumer: Consumer;
+  readonly #partitions: AssignedPartitions;
   readonly #heartbeatMs: number;
   readonly #rejoinBudgetMs: number;
   readonly #failed = Promise.withResolvers<never>();
-  #partitions = new Map<number, AssignedPartition>();
   #handler: BatchHandler | undefined;
   /** Of the present assignment, as kafkajs counts them; batches carry the one they were fetched for. */
   #epoch = 0;
@@ -111,6 +111,7 @@ class KafkaBatchSource implements BatchSource {
       rebalanceTimeoutMs,
       onBeforeJoin: () => this.#beforeJoin(),
     });
+    this.#partitions = new AssignedPartitions(this.#consumer, options.topic, options.log);
   }
 
   async connect(): Promise<void> {
@@ -161,35 +162,21 @@ class KafkaBatchSource implements BatchSource {
   }
 
   start(partition: number, offset: number): void {
-    const { topic } = this.#options;
-    const assigned = this.#partitions.get(partition);
-    // A seek of a partition that is not ours would wait inside of kafkajs and fire at a later assignment.
-    if (assigned === undefined || this.#silent) return;
-    Object.assign(assigned, { next: offset, started: true, paused: false });
-    assigned.starts++;
-    this.#whileMember(() => this.#consumer.seek({ topic, partition, offset: String(offset) }));
-    this.#setPaused([partition], false);
+    if (!this.#silent) this.#partitions.start(partition, offset);
   }
 
   pause(partition: number): void {
-    const assigned = this.#partitions.get(partition);
-    if (assigned === undefined || this.#silent) return;
-    assigned.paused = true;
-    this.#setPaused([partition], true);
+    if (!this.#silent) this.#partitions.pause(partition);
   }
 
   resume(partition: number): void {
-    const assigned = this.#partitions.get(partition);
-    if (assigned === undefined || this.#silent) return;
-    assigned.paused = false;
-    assigned.resumes++;
-    if (assigned.started) this.#setPaused([partition], false);
+    if (!this.#silent) this.#partitions.resume(partition);
   }
 
   async commit(positions: ReadonlyMap<number, number>): Promise<void> {
     const { topic, log } = this.#options;
     const offsets = [...positions]
-      .filter(([partition]) => this.#partitions.has(partition))
+      .filter(([partition]) => this.#partitions.get(partition) !== undefined)
       .map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
     if (offsets.length === 0) return;
     const committing = this.#consumer.commitOffsets(offsets).catch((error: unknown) => {
@@ -213,8 +200,7 @@ class KafkaBatchSource implements BatchSource {
     this.#silent = this.#stopped;
     this.#epoch = payload.assignmentEpoch;
     const partitions = [...(payload.memberAssignment[topic] ?? [])].toSorted((a, b) => a - b);
-    this.#partitions = new Map(partitions.map((one) => [one, assignedPartition(one)]));
-    this.#setPaused(partitions, true);
+    this.#partitions.assign(partitions);
     if (this.#stopped) return;
     log.info({ topic, groupId, partitions }, "partitions assigned");
     try {
@@ -241,24 +227,7 @@ class KafkaBatchSource implements BatchSource {
   #fallSilent(): void {
     if (this.#silent) return;
     this.#silent = true;
-    this.#setPaused([...this.#partitions.keys()], true);
-  }
-
-  #setPaused(partitions: readonly number[], paused: boolean): void {
-    if (partitions.length === 0) return;
-    const topics = [{ topic: this.#options.topic, partitions: [...partitions] }];
-    this.#whileMember(() =>
-      paused ? this.#consumer.pause(topics) : this.#consumer.resume(topics),
-    );
-  }
-
-  /** kafkajs throws when its group is gone: it has crashed, and the event that says so is on its way. */
-  #whileMember(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#options.log.debug({ reason: String(error) }, "kafka client has left its group");
-    }
+    this.#partitions.pauseAll();
   }
 
   #stop(): void {
