@@ -39,6 +39,7 @@ describe("imports", () => {
     ["packages/engine/test/simulation/run.test.ts", "../../src/pane.ts"],
     ["packages/engine/test/window.test.ts", "@adstream/engine/window"],
     ["packages/engine/test/window.test.ts", "vitest"],
+    ["packages/engine/test/simulation/run.test.ts", "../../../sink/src/merge.ts"],
     ["packages/sink/src/main.ts", "@adstream/engine/ports"],
     ["packages/sink/test/main.integration.test.ts", "@adstream/devstack/start-devstack"],
     ["packages/devstack/src/main.ts", "bson"],
@@ -101,6 +102,16 @@ describe("imports", () => {
       "packages/sink/src/main.ts",
       "../../engine/src/ports.ts",
       '"../../engine/src/ports.ts" leaves packages/sink/: other packages are imported as @adstream/<package>/<file>',
+    ],
+    [
+      "packages/engine/test/window.test.ts",
+      "../../sink/src/merge.ts",
+      '"../../sink/src/merge.ts" leaves packages/engine/: other packages are imported as @adstream/<package>/<file>',
+    ],
+    [
+      "packages/engine/test/simulation/run.test.ts",
+      "../../../kafka/src/topics.ts",
+      '"../../../kafka/src/topics.ts" leaves packages/engine/: other packages are imported as @adstream/<package>/<file>',
     ],
     ["packages/sink/src/main.ts", "./merge", '"./merge": relative imports end in .ts'],
     [
