@@ -1,0 +1,249 @@
+import type { AdStats } from "@adstream/contracts/ad-stats";
+import { StreamError } from "@adstream/engine/errors";
+import { describe, expect, test } from "vitest";
+
+import type { ResultApplier } from "../src/apply-results.ts";
+import { consumeResults } from "../src/consume-results.ts";
+import { adResult } from "./fakes/ad-results.ts";
+import { fakeSource, type FakeSource } from "./fakes/fake-source.ts";
+import { type ManualClock, manualClock } from "./fakes/manual-clock.ts";
+
+type Consumer = {
+  readonly source: FakeSource;
+  readonly clock: ManualClock;
+  /** Result counts of the calls of apply; each ends when it is released. */
+  readonly applied: number[];
+  readonly store: { away: boolean; held: PromiseWithResolvers<void> | undefined; forgets: number };
+  /** What the next read does instead of succeeding. */
+  readonly readErrors: Error[];
+  readonly ended: Promise<void>;
+  readonly stop: () => void;
+};
+
+/** A consumer whose batches hold as many results as records. */
+async function startConsumer(partitions: readonly number[] = [0]): Promise<Consumer> {
+  const source = fakeSource();
+  const clock = manualClock();
+  const stopping = new AbortController();
+  const applied: number[] = [];
+  const readErrors: Error[] = [];
+  const store: Consumer["store"] = { away: false, held: undefined, forgets: 0 };
+  const applier: ResultApplier = {
+    async apply(results, signal) {
+      applied.push(results.length);
+      if (store.held === undefined) return outcomeOf(results);
+      const { promise: aborted, reject } = Promise.withResolvers<never>();
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      await Promise.race([store.held.promise, aborted]);
+      return outcomeOf(results);
+    },
+    forget: () => (store.forgets += 1),
+  };
+  const ended = consumeResults(
+    {
+      source,
+      async read(_partition, bytes) {
+        const error = readErrors.shift();
+        if (error !== undefined) throw error;
+        return Array.from(bytes, () => adResult());
+      },
+      applier,
+      clock,
+      random: () => 1,
+      storeAway: () => store.away,
+      observer: { applied() {}, assigned() {}, started() {}, waiting() {} },
+    },
+    stopping.signal,
+  );
+  ended.catch(() => {}); // Read by the test that is about it.
+  await clock.settle();
+  source.handler.assigned(partitions);
+  await clock.settle();
+  source.calls.length = 0;
+  const stop = (): void => stopping.abort();
+  return { source, clock, applied, store, readErrors, ended, stop };
+}
+
+function outcomeOf(results: readonly AdStats[]): Awaited<ReturnType<ResultApplier["apply"]>> {
+  const nothing = { updated: 0, inserted: 0, races: 0, outages: 0, refused: [], written: [] };
+  return { ...nothing, stale: results.length };
+}
+
+const away = new StreamError("SERVER_UNAVAILABLE", "retry", "gone");
+
+describe("batches", () => {
+  test("wait a little for each other and are applied together", async () => {
+    const { source, clock, applied } = await startConsumer([0, 1]);
+    await source.deliver(0, 0, 3);
+    await source.deliver(1, 0, 4);
+    expect(applied).toEqual([]);
+    await clock.advance(50);
+    expect(applied).toEqual([7]);
+  });
+
+  test("do not wait once they are large", async () => {
+    const { source, clock, applied } = await startConsumer();
+    await source.deliver(0, 0, 6_000);
+    await clock.settle();
+    expect(applied).toEqual([6_000]);
+  });
+
+  test("are committed when they are applied, and not before", async () => {
+    const { source, clock, store } = await startConsumer();
+    store.held = Promise.withResolvers();
+    await source.deliver(0, 10, 5);
+    await clock.advance(3_000);
+    expect(source.calls).toEqual([]);
+    store.held.resolve();
+    await clock.advance(1_000);
+    expect(source.calls).toEqual(["commit 0 at 15"]);
+  });
+
+  test("are refused while the queue is full, and wanted again when there is room", async () => {
+    const { source, clock, store } = await startConsumer();
+    store.held = Promise.withResolvers();
+    const { held } = store;
+    const answers = [];
+    for (let offset = 0; offset < 36_000; offset += 6_000) {
+      answers.push(await source.deliver(0, offset, 6_000));
+      await clock.advance(50);
+    }
+    expect(answers).toEqual(["done", "done", "done", "done", "done", "later"]);
+    expect(source.calls).toEqual(["pause 0"]);
+    store.held = undefined;
+    held.resolve();
+    await clock.advance(50);
+    expect(source.calls.slice(0, 2)).toEqual(["pause 0", "resume 0"]);
+  });
+
+  test("of which the schema cannot be had come again after a pause", async () => {
+    const { source, clock, applied, readErrors } = await startConsumer();
+    readErrors.push(away);
+    expect(await source.deliver(0, 0)).toBe("later");
+    await clock.advance(999);
+    expect(source.calls).toEqual(["pause 0"]);
+    await clock.advance(1);
+    expect(source.calls).toEqual(["pause 0", "resume 0"]);
+    expect(await source.deliver(0, 0)).toBe("done");
+    await clock.advance(50);
+    expect(applied).toEqual([1]);
+  });
+});
+
+describe("an assignment", () => {
+  test.each([
+    ["a new group at the first record", { low: 3, high: 9 }, 3],
+    ["a known group where it was", { low: 3, high: 9, committed: 5 }, 5],
+    ["a group that read everything at the end", { low: 3, high: 9, committed: 9 }, 9],
+    ["a group whose next record is the first there is", { low: 3, high: 9, committed: 3 }, 3],
+  ])("starts %s", async (_, info, offset) => {
+    const { source, clock } = await startConsumer();
+    source.infos.set(0, info);
+    source.handler.assigned([0]);
+    await clock.settle();
+    expect(source.calls).toEqual([`start 0 at ${offset}`]);
+  });
+
+  test("stops where records expired unread, and says how many", async () => {
+    const { source, ended } = await startConsumer();
+    source.infos.set(0, { low: 30, high: 90, committed: 5 });
+    source.handler.assigned([0]);
+    await expect(ended).rejects.toThrow(/^25 records of results partition 0 expired/);
+    await expect(ended).rejects.toMatchObject({ code: "RECORDS_EXPIRED", exitCode: 78 });
+  });
+
+  test("stops at a log that is shorter than what was read of it", async () => {
+    const { source, ended } = await startConsumer();
+    source.infos.set(0, { low: 0, high: 4, committed: 5 });
+    source.handler.assigned([0]);
+    await expect(ended).rejects.toMatchObject({ code: "LOG_REPLACED", exitCode: 78 });
+  });
+
+  test("waits for brokers that do not answer", async () => {
+    const { source, clock } = await startConsumer();
+    source.infos.set(0, away);
+    source.handler.assigned([0]);
+    await clock.advance(2_999);
+    source.infos.set(0, { committed: 0 });
+    await clock.advance(1);
+    expect(source.calls).toEqual(["start 0 at 0"]);
+  });
+
+  test("begins with nothing of the one before it: queue, positions, documents", async () => {
+    const { source, clock, applied, store } = await startConsumer();
+    store.held = Promise.withResolvers();
+    await source.deliver(0, 0);
+    await clock.advance(50);
+    await source.deliver(0, 1);
+    source.handler.assigned([1]);
+    store.held.resolve();
+    await clock.advance(5_000);
+    expect(applied).toEqual([1]);
+    expect(source.calls).toEqual(["start 1 at 0"]);
+    expect(store.forgets).toBe(2);
+  });
+});
+
+describe("before a rejoin", () => {
+  test("what was taken is applied and committed", async () => {
+    const { source, clock, applied } = await startConsumer();
+    await source.deliver(0, 0, 5);
+    const flushed = source.handler.beforeRejoin(15_000);
+    await clock.settle();
+    await flushed;
+    expect(applied).toEqual([5]);
+    expect(source.calls).toEqual(["commit 0 at 5"]);
+  });
+
+  test("a store that is away is not waited for", async () => {
+    const { source, clock, store } = await startConsumer();
+    store.held = Promise.withResolvers();
+    store.away = true;
+    await source.deliver(0, 0, 5);
+    await clock.advance(50);
+    await source.handler.beforeRejoin(15_000);
+    expect(source.calls).toEqual([]);
+  });
+
+  test("a slow store is waited for as long as there is time", async () => {
+    const { source, clock, store } = await startConsumer();
+    store.held = Promise.withResolvers();
+    await source.deliver(0, 0, 5);
+    let flushed = false;
+    const flushing = source.handler.beforeRejoin(1_000).then(() => (flushed = true));
+    await clock.advance(999);
+    expect(flushed).toBe(false);
+    await clock.advance(100);
+    await flushing;
+    expect(source.calls).toEqual([]);
+  });
+});
+
+describe("stopping", () => {
+  test("is clean when everything is in the store", async () => {
+    const { source, ended, stop } = await startConsumer();
+    await source.deliver(0, 0, 5);
+    stop();
+    await ended;
+    expect(source.calls).toEqual(["commit 0 at 5"]);
+  });
+
+  test("says so when the store was away", async () => {
+    const { source, clock, store, ended, stop } = await startConsumer();
+    store.held = Promise.withResolvers();
+    store.away = true;
+    await source.deliver(0, 0, 5);
+    await clock.advance(50);
+    stop();
+    await expect(ended).rejects.toMatchObject({ code: "DRAIN_CUT_SHORT", exitCode: 1 });
+  });
+
+  test("comes with the error that no retry mends", async () => {
+    const { source, clock, store, ended } = await startConsumer();
+    store.held = Promise.withResolvers();
+    await source.deliver(0, 0, 5);
+    await clock.advance(50);
+    store.held.reject(new StreamError("NOT_AUTHORIZED", "stop", "no rights"));
+    await expect(ended).rejects.toThrow("no rights");
+  });
+});
