@@ -7,7 +7,6 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  truncateSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -31,8 +30,8 @@ type State = { readonly clusterId: string; readonly topics: readonly StoredTopic
  *   offsets.ndjson                 one committed offset per line, the last one counts; rewritten on start
  *   producer-ids                   first producer id that was never given out
  *   logs/<topic>-<partition>/<base offset>.log    record batches, one behind the other
- * Written before the client gets its answer, not synced: it survives the process, not the machine. A torn tail is cut
- * off on start. One process at a time: the server holds a lock on it.
+ * Written before the client gets its answer, not synced: it survives the process, not the machine. A torn tail is
+ * not read. One process at a time: the server holds a lock on it.
  */
 export class Storage implements TopicFiles {
   readonly clusterId: string;
@@ -151,7 +150,10 @@ class LogFiles implements SegmentFiles {
   }
 }
 
-/** Whole, intact batches of the file; what lies behind them is cut off, an empty file removed. */
+/**
+ * Whole, intact batches of the file. What lies behind them stays there unread: appends go to a new file. A file
+ * without any is removed, because the new one would have its name.
+ */
 function loadSegment(path: string): Buffer[] {
   const bytes = readFileSync(path);
   let wholeBytes = 0;
@@ -159,7 +161,6 @@ function loadSegment(path: string): Buffer[] {
     if (!intact(bytes.subarray(wholeBytes, wholeBytes + header.sizeBytes))) break;
     wholeBytes += header.sizeBytes;
   }
-  if (wholeBytes < bytes.length) truncateSync(path, wholeBytes);
   if (wholeBytes > 0) return [bytes.subarray(0, wholeBytes)];
   rmSync(path);
   return [];

@@ -66,8 +66,18 @@ describe("a partition log", () => {
       baseOffsets(log.read(0, maxBytes, minBatches));
     expect(taken(batchBytes * 2, 1)).toEqual([0, 1]);
     expect(taken(batchBytes * 3 - 1, 1)).toEqual([0, 1]);
+    expect(taken(batchBytes * 3, 1)).toEqual([0, 1, 2]);
     expect(taken(1, 1)).toEqual([0]);
     expect(taken(batchBytes - 1, 0)).toEqual([]);
+  });
+
+  test("a batch that does not fit ends a read, even if one behind it in another segment would", () => {
+    const log = openLog(8000);
+    append(log, 1);
+    const smallBytes = log.sizeBytes;
+    append(log, 150);
+    append(log, 1);
+    expect(baseOffsets(log.read(0, smallBytes * 2, 1))).toEqual([0]);
   });
 
   test("small batches come as one slice, not one buffer each", () => {

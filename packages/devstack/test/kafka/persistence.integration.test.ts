@@ -1,6 +1,6 @@
-import { appendFile, mkdtemp, readdir, rm } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ConfigResourceTypes } from "kafkajs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { startTestBroker } from "./clients.ts";
@@ -73,6 +73,23 @@ test("a torn tail is cut off, and the log goes on behind the last whole batch", 
   }
 });
 
+test("a first write that was torn does not spoil those after it", async () => {
+  const segment = join(dataDirectory, "logs", "t-0", "00000000000000000000.log");
+  for (const restart of [0, 1, 2]) {
+    await using server = await startKafka({ dataDirectory });
+    await using client = await openRawClient(server);
+    if (restart === 0) {
+      await createTopicRaw(client, "t");
+      await mkdir(dirname(segment));
+      await writeFile(segment, encodeBatch().subarray(0, -1));
+    } else {
+      expect(await produceRaw(client, "t", encodeBatch())).toMatchObject({
+        baseOffset: restart - 1,
+      });
+    }
+  }
+});
+
 test("a topic that was deleted and created again has nothing of the first one", async () => {
   for (const restart of [1, 2]) {
     await using server = await startKafka({ dataDirectory });
@@ -85,6 +102,19 @@ test("a topic that was deleted and created again has nothing of the first one", 
     }
     expect((await fetchRaw(client, { topic: "t", offset: 0 })).highWatermark).toBe(0);
   }
+});
+
+test("a new topic does not take up segments somebody left behind", async () => {
+  const segments = join(dataDirectory, "logs", "t-0");
+  await mkdir(segments, { recursive: true });
+  await writeFile(join(segments, "00000000000000000000.log"), encodeBatch());
+  await using server = await startKafka({ dataDirectory });
+  await using client = await openRawClient(server);
+  await createTopicRaw(client, "t");
+  expect(await produceRaw(client, "t", encodeBatch())).toMatchObject({ error: 0, baseOffset: 0 });
+  expect(await readFile(join(segments, "00000000000000000000.log"))).toHaveLength(
+    encodeBatch().length,
+  );
 });
 
 test("what retention dropped stays dropped, and the files with it", async () => {

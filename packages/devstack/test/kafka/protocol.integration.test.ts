@@ -12,8 +12,9 @@ import {
   writeFetch,
   writeProduce,
 } from "./raw-client.ts";
-import type { RawClient } from "./raw-client.ts";
+import type { Fetched, FetchOptions, RawClient } from "./raw-client.ts";
 
+const FETCH = 1;
 const METADATA = 3;
 const API_VERSIONS = 18;
 const INIT_PRODUCER_ID = 22;
@@ -144,13 +145,24 @@ describe("produce", () => {
   });
 });
 
+/** Starts a fetch on a connection of its own; resolves when the broker has looked at it. */
+async function startWaiting(
+  waiting: RawClient,
+  options: FetchOptions,
+): Promise<Promise<Fetched>[]> {
+  const seen = server.faults.add({ apiKey: FETCH, topic: options.topic, action: { delayMs: 0 } });
+  const fetched = fetchRaw(waiting, { ...options, maxWaitMs: 60_000 });
+  await expect.poll(() => seen.hits).toBe(1);
+  return [fetched];
+}
+
 describe("fetch", () => {
   test("waits for the first record and is woken by it", async () => {
     const topic = await createTopic();
     await using waiting = await openRawClient(server);
-    const fetched = fetchRaw(waiting, { topic, offset: 0, maxWaitMs: 60_000 });
+    const [fetched] = await startWaiting(waiting, { topic, offset: 0 });
     await produceRaw(client, topic, encodeBatch({ values: ["woken"] }));
-    expect(String((await fetched).records)).toContain("woken");
+    expect(String((await fetched!).records)).toContain("woken");
   });
 
   test("waits for minBytes over several appends", async () => {
@@ -158,9 +170,9 @@ describe("fetch", () => {
     const batch = encodeBatch();
     await using waiting = await openRawClient(server);
     const minBytes = batch.length * 3;
-    const fetched = fetchRaw(waiting, { topic, offset: 0, minBytes, maxWaitMs: 60_000 });
+    const [fetched] = await startWaiting(waiting, { topic, offset: 0, minBytes });
     for (let count = 0; count < 3; count++) await produceRaw(client, topic, batch);
-    expect((await fetched).records).toHaveLength(minBytes);
+    expect((await fetched!).records).toHaveLength(minBytes);
   });
 
   test("answers empty when the time is up", async () => {
@@ -173,11 +185,11 @@ describe("fetch", () => {
   test("ends with 3 when the topic is deleted meanwhile", async () => {
     const topic = await createTopic();
     await using waiting = await openRawClient(server);
-    const fetched = fetchRaw(waiting, { topic, offset: 0, maxWaitMs: 60_000 });
+    const [fetched] = await startWaiting(waiting, { topic, offset: 0 });
     await client.request(20, 1, (out) =>
       out.array([topic], (name) => out.string(name)).int32(1000),
     );
-    expect((await fetched).error).toBe(3);
+    expect((await fetched!).error).toBe(3);
   });
 
   test.each([-1, 2])(
