@@ -140,13 +140,12 @@ export class OwnedTask {
     await this.#exclusive(async () => {
       const { unknownSchemas } = this.task;
       if (unknownSchemas.has(schemaId)) return;
-      await this.#decide(async () => {
+      const written = await this.#decide(() => {
         unknownSchemas.add(schemaId);
         this.#changedByDecision = true;
-        const written = await this.#cycle([]);
-        if (written === "failed") unknownSchemas.delete(schemaId);
-        return written;
+        return this.#cycle([]);
       });
+      if (written === "failed") unknownSchemas.delete(schemaId);
     });
   }
 
@@ -219,13 +218,14 @@ export class OwnedTask {
     const logTime = task.highestRecordTime >= 0 ? task.highestRecordTime : highest;
     const watermark = task.aggregate.decidable(logTime + quietMs);
     if (watermark === undefined) return;
+    const { nextOffset } = task;
     await this.#decide(async () => {
-      const written = await this.#cycle([{ offset: task.nextOffset, watermark, why: "idle" }]);
+      const written = await this.#cycle([{ offset: nextOffset, watermark, why: "idle" }]);
       if (written === "durable") {
         task.decide(watermark);
         this.#changedByDecision = true;
         this.#wake.abort();
-        events.decided({ partition: task.partition, nextOffset: task.nextOffset, watermark });
+        events.decided({ partition: task.partition, nextOffset, watermark });
       }
       return written;
     });
@@ -235,16 +235,21 @@ export class OwnedTask {
    * Takes a decision that the log does not contain: intake stands still until it is known to be durable or known not to
    * be, since records applied meanwhile would be judged without it.
    */
-  async #decide(attempt: () => Promise<Written>): Promise<void> {
+  async #decide(attempt: () => Promise<Written>): Promise<Written> {
     const { clock, source } = this.#options;
     const { partition } = this.task;
     this.#deciding = true;
     source.pause(partition);
-    while ((await attempt()) === "unknown" && !this.dropped) {
+    let written = await attempt();
+    // Once an attempt may be in the store, the failure of a later one proves nothing: only "durable" or "fenced" ends it.
+    for (let open = written === "unknown"; open && !this.dropped;) {
       await clock.sleep(decisionRetryMs, this.#gone.signal);
+      written = await attempt();
+      open = written === "unknown" || written === "failed";
     }
     this.#deciding = false;
     if (this.started && !this.dropped) source.resume(partition);
+    return written;
   }
 
   #compareCanary(columns: RecordColumns): void {

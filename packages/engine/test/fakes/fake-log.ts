@@ -13,7 +13,7 @@ export class FakeLog {
   readonly committed = new Map<number, number>();
 
   append(partition: number, ...records: LoggedRecord[]): void {
-    this.records.set(partition, [...(this.records.get(partition) ?? []), ...records]);
+    this.records.set(partition, (this.records.get(partition) ?? []).concat(records));
   }
 
   endOf(partition: number): number {

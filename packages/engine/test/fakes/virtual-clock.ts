@@ -37,12 +37,12 @@ export class VirtualClock implements Clock {
     for (;;) {
       const [next] = [...this.#timers].sort((a, b) => a.atMs - b.atMs);
       if (next === undefined || next.atMs > untilMs) break;
-      this.#nowMs = next.atMs;
+      this.#nowMs = Math.max(this.#nowMs, next.atMs);
       this.#timers.delete(next);
       next.wake();
       await settle();
     }
-    this.#nowMs = untilMs;
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
 
   /** Time passes and nobody notices, as in a frozen process. */

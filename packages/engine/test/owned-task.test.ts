@@ -1,0 +1,274 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { StreamError } from "../src/errors.ts";
+import { FakeProcess, FakeWorld } from "./fakes/fake-process.ts";
+import { settle, VirtualClock } from "./fakes/virtual-clock.ts";
+import { columnsOf, record } from "./logged-records.ts";
+
+let world: FakeWorld;
+let one: FakeProcess;
+
+beforeEach(() => {
+  world = new FakeWorld();
+  one = new FakeProcess(world);
+});
+
+/** Gives partition 0 to the process and lets it take over. */
+async function assign(process: FakeProcess): Promise<void> {
+  process.source.assign(0);
+  await settle();
+}
+
+/** Seconds pass, with a fetch in each. */
+async function live(process: FakeProcess, seconds: number): Promise<void> {
+  for (let second = 0; second < seconds; second++) {
+    process.source.deliver();
+    await world.clock.advance(1_000);
+  }
+}
+
+/** What was told of the window that begins at 0. */
+function told(by?: string): string[] {
+  return world.rows
+    .filter((row) => row.windowStart === 0 && (by === undefined || row.by === by))
+    .map(({ status, version, records }) => `${status}@${version} x${records}`);
+}
+
+function gate(): { readonly wait: () => Promise<void>; readonly open: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { wait: () => promise, open: resolve };
+}
+
+describe("one cycle", () => {
+  test("publishes, waits for the acknowledgement, checkpoints, and commits last", async () => {
+    world.log.append(0, record(0, { eventTime: 5 }), record(1, { eventTime: 7 }));
+    await assign(one);
+    one.trace.length = 0;
+    await live(one, 5);
+    expect(one.trace).toEqual([
+      "publish p0 1+0",
+      "acked p0",
+      "checkpoint p0 3 created",
+      "checkpointed p0",
+      "commit p0 2",
+    ]);
+  });
+
+  test("creates no checkpoint before its results are acknowledged", async () => {
+    world.log.append(0, record(0, { eventTime: 5 }));
+    await assign(one);
+    const ack = gate();
+    one.beforeAck = ack.wait;
+    await live(one, 20);
+    expect(world.kinds()).toBe("claim checkpoint");
+    expect(told()).toEqual([]);
+    ack.open();
+    await live(one, 1);
+    expect(world.kinds()).toBe("claim checkpoint checkpoint");
+    expect(told()).toEqual(["early@2 x1"]);
+  });
+
+  test("checkpoints what was captured, not what came while it was being published", async () => {
+    world.log.append(0, record(0, { eventTime: 5 }));
+    await assign(one);
+    await live(one, 4);
+    world.log.append(0, record(1, { eventTime: 6 }));
+    one.source.deliver();
+    const ack = gate();
+    one.beforeAck = ack.wait;
+    await world.clock.advance(1_000);
+    world.log.append(0, record(2, { eventTime: 7 }));
+    one.source.deliver();
+    expect(one.runner.tasks[0]?.task.nextOffset).toBe(3);
+    ack.open();
+    await settle();
+    expect(world.frames().get(3)?.header).toMatchObject({ log: { nextOffset: 2 } });
+    await live(one, 5);
+    expect(world.frames().get(4)?.header).toMatchObject({ log: { nextOffset: 3 } });
+    expect(told()).toEqual(["early@2 x1", "early@4 x2", "early@6 x3"]);
+  });
+
+  test("says and writes nothing when nothing changed", async () => {
+    await assign(one);
+    one.trace.length = 0;
+    await live(one, 25);
+    expect(one.trace).toEqual([]);
+  });
+
+  test("follows at once when a window closes", async () => {
+    await assign(one);
+    world.log.append(0, record(0, { eventTime: 5 }), record(1, { eventTime: 70 }));
+    one.source.deliver();
+    await settle();
+    expect(told()).toEqual(["final@4 x1"]);
+  });
+
+  test("without early results publishes only what closed", async () => {
+    one = new FakeProcess(world, "one", { onlyFinal: true });
+    world.log.append(0, record(0, { eventTime: 5 }));
+    await assign(one);
+    await live(one, 3);
+    expect(world.rows).toEqual([]);
+    world.log.append(0, record(1, { eventTime: 70 }));
+    await live(one, 3);
+    expect(world.rows.map(({ status }) => status)).toEqual(["final"]);
+  });
+
+  test("goes on publishing when the store is down, and commits nothing", async () => {
+    await assign(one);
+    one.store.onCreate = () => "refused";
+    one.trace.length = 0;
+    for (let offset = 0; offset < 10; offset++) {
+      world.log.append(0, record(offset, { eventTime: offset }));
+      await live(one, 1);
+    }
+    expect(told()).toHaveLength(10);
+    expect(one.trace).toContain("checkpoint failed p0");
+    expect(one.trace.join()).not.toContain("commit");
+    one.store.onCreate = () => "none";
+    await live(one, 1);
+    expect(one.trace.at(-1)).toBe("commit p0 10");
+  });
+
+  test("whose results are not acknowledged in time ends the process", async () => {
+    world.log.append(0, record(0));
+    await assign(one);
+    const late = new StreamError("PUBLISH_DEADLINE", "stop", "no answer for 120 s");
+    one.beforeAck = async () => {
+      throw late;
+    };
+    await live(one, 2);
+    expect(one.fatal).toEqual([late]);
+    expect(world.kinds()).toBe("claim checkpoint");
+  });
+});
+
+describe("back pressure", () => {
+  test("stops intake while too many rows wait, and lets it go on when they are out", async () => {
+    await assign(one);
+    const late = Array.from({ length: 200_001 }, (_, at) => record(at + 1, { eventTime: 0 }));
+    late.unshift(record(0, { eventTime: 1_000 }));
+    late.push(record(200_002, { eventTime: 0 }));
+    world.log.records.set(0, late);
+    const ack = gate();
+    one.beforeAck = ack.wait;
+    one.source.deliver(200_002);
+    expect(one.runner.tasks[0]?.task.nextOffset).toBe(200_002);
+    expect(one.source.reading).toEqual([]);
+    await world.clock.advance(1_000);
+    expect(one.source.reading).toEqual([]);
+    ack.open();
+    await settle();
+    expect(one.source.reading).toEqual([0]);
+    expect(one.trace.slice(-4)).toEqual([
+      "pause p0",
+      "publish p0 1+200001",
+      "acked p0",
+      "resume p0",
+    ]);
+    await live(one, 1);
+    expect(one.runner.tasks[0]?.task.counts).toEqual({ in: 200_003, late: 200_002, dead: 0 });
+  });
+});
+
+describe("the canary", () => {
+  async function untilCheckpoint(): Promise<void> {
+    world.log.append(0, record(0, { eventTime: 5 }), record(1, { eventTime: 7 }));
+    await assign(one);
+    await live(one, 6);
+  }
+
+  test("is read again after a restart, compared, and not counted twice", async () => {
+    await untilCheckpoint();
+    const two = new FakeProcess(world, "two");
+    await assign(two);
+    expect(two.trace).toContain("start p0 at 1");
+    world.log.append(0, record(2, { eventTime: 8 }));
+    await live(two, 2);
+    expect(told("two")).toEqual(["early@6 x3"]);
+    expect(two.fatal).toEqual([]);
+  });
+
+  test("of another topic under the same name ends the process", async () => {
+    await untilCheckpoint();
+    world.log.records.set(0, [record(0, { eventTime: 5 }), record(1, { eventTime: 6 })]);
+    const two = new FakeProcess(world, "two");
+    await assign(two);
+    expect(() => two.source.deliver()).toThrow(expect.objectContaining({ code: "LOG_REPLACED" }));
+  });
+
+  test("may lie some offsets before the next record: markers and removed records in between", async () => {
+    await assign(one);
+    world.log.append(0, record(0, { eventTime: 5 }));
+    world.log.high.set(0, 4);
+    one.source.deliver();
+    // An empty batch, as compaction leaves it, moves the position on.
+    expect(one.runner.apply(0, columnsOf([]), 4)).toBe("applied");
+    await live(one, 6);
+    const two = new FakeProcess(world, "two");
+    await assign(two);
+    expect(two.trace).toContain("start p0 at 0");
+    two.source.deliver();
+    expect(two.runner.tasks[0]?.task.nextOffset).toBe(4);
+    world.log.append(0, record(4, { eventTime: 6 }));
+    await live(two, 2);
+    expect(told("two")).toEqual(["early@10 x2"]);
+  });
+});
+
+describe("an unknown schema", () => {
+  test("becomes a decision: durable first, then in force, and for every later owner", async () => {
+    await assign(one);
+    one.trace.length = 0;
+    one.runner.schemaUnknown(0, 42);
+    one.runner.schemaUnknown(0, 42);
+    await settle();
+    expect(one.trace).toEqual([
+      "pause p0",
+      "checkpoint p0 3 created",
+      "checkpointed p0",
+      "commit p0 0",
+      "resume p0",
+    ]);
+    expect([...one.runner.unknownSchemas(0)]).toEqual([42]);
+    const two = new FakeProcess(world, "two");
+    await assign(two);
+    expect([...two.runner.unknownSchemas(0)]).toEqual([42]);
+  });
+
+  test("is no decision when it could not be written", async () => {
+    await assign(one);
+    one.store.onCreate = () => "refused";
+    one.runner.schemaUnknown(0, 42);
+    await settle();
+    expect([...one.runner.unknownSchemas(0)]).toEqual([]);
+    expect(one.source.reading).toEqual([0]);
+  });
+
+  test("of a partition that is not ours is nobody's business here", () => {
+    one.runner.schemaUnknown(7, 42);
+    expect([...one.runner.unknownSchemas(7)]).toEqual([]);
+  });
+});
+
+describe("a frozen owner", () => {
+  test("publishes nothing after it wakes up behind a successor's decision", async () => {
+    const clock = new VirtualClock();
+    const frozen = new FakeProcess(world, "frozen", { clock });
+    world.log.append(0, record(0, { eventTime: 5 }));
+    await assign(frozen);
+    frozen.source.deliver();
+    // Another process takes over, and finds the partition quiet.
+    await assign(one);
+    await live(one, 40);
+    expect(told()).toEqual(["early@2 x1", "final@3 x1"]);
+    // Late by that decision, which the frozen one does not know of.
+    world.log.append(0, record(1, { eventTime: 6 }));
+    await live(one, 2);
+    frozen.source.deliver();
+    clock.freeze(42_000);
+    await clock.advance(1_000);
+    expect(told("frozen")).toEqual([]);
+    expect(frozen.trace).toContain("fenced p0");
+    expect([...world.seen.lateOffsets]).toEqual([1]);
+  });
+});
