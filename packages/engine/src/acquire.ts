@@ -76,9 +76,12 @@ export async function acquireTask(
   for (const decision of header.decisions) task.decide(decision.watermark);
   const sameCode = header.codeVersion === codeVersion && unreadable === 0;
   const jobEpoch = sameCode ? header.jobEpoch : header.jobEpoch + 1 + unreadable;
-  const { canary } = task;
-  const verify = canary !== undefined && canary.offset >= info.low ? canary : undefined;
-  return { task, jobEpoch, seq, unreadable, fresh: false, verify };
+  return { task, jobEpoch, seq, unreadable, fresh: false, verify: canaryIn(info, task) };
+}
+
+/** The canary of a task as far as the log still has it. */
+export function canaryIn(info: PartitionInfo, { canary }: Task): Canary | undefined {
+  return canary !== undefined && canary.offset >= info.low ? canary : undefined;
 }
 
 /** Checks of a checkpoint, or of a task kept in memory, against the log as it is now. */

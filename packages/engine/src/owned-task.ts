@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import type { Acquired } from "./acquire.ts";
+import { type Acquired, canaryIn, checkLog } from "./acquire.ts";
 import { canaryOf, sameCanary } from "./canary.ts";
 import type { CheckpointLadder } from "./checkpoint-ladder.ts";
 import type { CheckpointHeader, Decision } from "./checkpoint.ts";
@@ -82,6 +82,16 @@ export class OwnedTask {
   /** Where the source must begin: at the canary while that is to be compared, else at the next record. */
   get startOffset(): number {
     return this.#verify?.offset ?? this.task.nextOffset;
+  }
+
+  /**
+   * Goes on after a rejoin: the log may have been replaced meanwhile, so its canary is compared again.
+   * @throws {StreamError} as `checkLog` does
+   */
+  rejoined(info: PartitionInfo): void {
+    const { partition } = this.task;
+    checkLog(info, { partition, log: this.log });
+    this.#verify = canaryIn(info, this.task);
   }
 
   /** Applies a batch, or refuses it for now. */

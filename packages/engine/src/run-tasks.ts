@@ -1,4 +1,4 @@
-import { acquireTask, checkLog } from "./acquire.ts";
+import { acquireTask } from "./acquire.ts";
 import { CheckpointLadder } from "./checkpoint-ladder.ts";
 import type { RecordColumns } from "./columns.ts";
 import { StreamError } from "./errors.ts";
@@ -168,7 +168,7 @@ export class TaskRunner implements LogHandler {
       this.#tasks.delete(partition);
       return false;
     }
-    checkLog(info, { partition, log: kept.log });
+    kept.rejoined(info);
     this.#start(kept);
     return true;
   }

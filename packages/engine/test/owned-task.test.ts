@@ -196,6 +196,17 @@ describe("the canary", () => {
     expect(() => two.source.deliver()).toThrow(expect.objectContaining({ code: "LOG_REPLACED" }));
   });
 
+  test("is compared again when the group gives the same task back", async () => {
+    await untilCheckpoint();
+    await assign(one);
+    expect(one.trace.filter((line) => line.startsWith("claim"))).toHaveLength(1);
+    world.log.records.set(
+      0,
+      [0, 1, 2].map((offset) => record(offset, { eventTime: 99 })),
+    );
+    expect(() => one.source.deliver()).toThrow(expect.objectContaining({ code: "LOG_REPLACED" }));
+  });
+
   test("may lie some offsets before the next record: markers and removed records in between", async () => {
     await assign(one);
     world.log.append(0, record(0, { eventTime: 5 }));
