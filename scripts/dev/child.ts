@@ -15,6 +15,8 @@ export type ChildOptions = {
   readonly say: (line: string) => void;
   /** What the child says of itself. */
   readonly onMessage: (message: Readonly<Record<string, unknown>>) => void;
+  /** It ended, for whatever reason. */
+  readonly onEnd?: () => void;
   /** It ended with a code that a restart does not mend. */
   readonly onGiveUp: (code: number, lastWords: string) => void;
 };
@@ -56,6 +58,7 @@ export function startChild(options: ChildOptions): Child {
     running = launch(options, logFile);
     const { code, signal, lastWords } = await running.ended;
     running = undefined;
+    options.onEnd?.();
     if (stopping) return;
     if (code === 0) return finished();
     if (code !== null && finalCodes.has(code)) return options.onGiveUp(code, lastWords);

@@ -43,8 +43,9 @@ export function startPipeline(options: PipelineOptions): Pipeline {
       args,
       onMessage(message) {
         if (typeof message["url"] === "string") urls.set(name, message["url"]);
-        figures.add(message);
+        figures.add(name, message);
       },
+      onEnd: () => figures.forget(name),
     });
   // The reader before the writer, so that the first record finds somebody.
   const sink = start("sink", "sink");

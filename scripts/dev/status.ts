@@ -8,7 +8,7 @@ export type PipelineStatus = {
   readonly lagRecords: number | undefined;
   readonly late: number;
   readonly dead: number;
-  /** Records read since the beginning of the log. */
+  /** Records read since the beginning of the log, of the partitions that somebody has. */
   readonly in: number;
   readonly produced: number;
   readonly eventToMongoP99Ms: number | undefined;
@@ -30,33 +30,42 @@ type TaskFigures = {
 
 /** Gathers the messages of producer, processors and sink. */
 export class PipelineFigures {
-  readonly #tasks = new Map<number, TaskFigures>();
+  readonly #tasks = new Map<number, TaskFigures & { readonly owner: string }>();
+  /** Records read of each partition, also of those that nobody has right now. */
+  readonly #seenOf = new Map<number, number>();
   #producer: Message = {};
   #sink: Message = {};
   #seen = 0;
   #seenAtMs = 0;
 
-  add(message: Message): void {
+  /** Notes what the child `owner` says of itself. */
+  add(owner: string, message: Message): void {
     if (message["service"] === "producer" && "produced" in message) this.#producer = message;
     if (message["service"] === "sink" && "documents" in message) this.#sink = message;
     const tasks: unknown = message["tasks"];
     if (!Array.isArray(tasks)) return;
     for (const task of tasks) {
       const figures: Message = task;
-      this.#tasks.set(numberOf(figures["partition"]) ?? -1, taskFigures(figures));
+      const partition = numberOf(figures["partition"]) ?? -1;
+      const said = taskFigures(figures);
+      this.#tasks.set(partition, { ...said, owner });
+      this.#seenOf.set(partition, said.in);
     }
   }
 
-  /** Partitions that a processor spoke of. */
-  get partitions(): number {
-    return this.#tasks.size;
+  /** The child is gone: what it said last is no longer so. */
+  forget(owner: string): void {
+    if (owner === "sink") this.#sink = {};
+    for (const [partition, task] of this.#tasks) {
+      if (task.owner === owner) this.#tasks.delete(partition);
+    }
   }
 
   status(nowMs: number): PipelineStatus {
     const tasks = [...this.#tasks.values()];
     const sum = (read: (task: TaskFigures) => number): number =>
       tasks.reduce((total, task) => total + read(task), 0);
-    const seen = sum((task) => task.in);
+    const seen = [...this.#seenOf.values()].reduce((total, one) => total + one, 0);
     const inPerSecond = ((seen - this.#seen) * 1_000) / Math.max(1, nowMs - this.#seenAtMs);
     this.#seen = seen;
     this.#seenAtMs = nowMs;
@@ -72,7 +81,7 @@ export class PipelineFigures {
       lagRecords: lagKnown ? sum((task) => task.lagRecords ?? 0) : undefined,
       late: sum((task) => task.late),
       dead: sum((task) => task.dead),
-      in: seen,
+      in: sum((task) => task.in),
       produced,
       eventToMongoP99Ms: numberOf(this.#sink["eventToMongoP99Ms"]),
       checkpointAgeMs:
