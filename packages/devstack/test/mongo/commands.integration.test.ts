@@ -254,12 +254,12 @@ test("aggregation keeps number types of what it passes on and sums", async () =>
         raw,
       )
       .toArray(),
-  ).toEqual([{ l: Long.fromNumber(1), d: new Double(2) }]);
+  ).toStrictEqual([{ l: Long.fromNumber(1), d: new Double(2) }]);
   expect(
     await rows
       .aggregate([{ $group: { _id: null, l: { $sum: "$l" }, d: { $sum: "$d" } } }], raw)
       .toArray(),
-  ).toEqual([{ _id: null, l: Long.fromNumber(3), d: new Double(5) }]);
+  ).toStrictEqual([{ _id: null, l: Long.fromNumber(3), d: new Double(5) }]);
 });
 
 test.for<[string, Document[], number]>([

@@ -73,6 +73,7 @@ test.for<[string, Document, readonly string[]]>([
   ["object ids are values", { v: objectId }, ["id"]],
   ["booleans are no numbers", { v: true }, ["true"]],
   ["null finds absent fields too", { v: null }, ["null", "none"]],
+  ["names of JavaScript's own are absent fields", { constructor: { $exists: true } }, []],
   ["$exists tells absent from null", { v: { $exists: false } }, ["none"]],
   ["$in crosses number types", { v: { $in: [Long.fromNumber(5), "5"] } }, [...fives, "string"]],
   ["$in with null", { v: { $in: [null] } }, ["null", "none"]],

@@ -81,7 +81,7 @@ test.for<[string, BsonNumber, BsonNumber]>([
     Decimal128.fromString("1.21"),
   ],
 ])("%s", ([, actual, expected]) => {
-  expect(actual).toEqual(expected);
+  expect(actual).toStrictEqual(expected);
 });
 
 test("a long that overflows is an error, not a wrong number", () => {
