@@ -199,7 +199,7 @@ export class OwnedTask {
     const { results, source, events } = this.#options;
     const { partition, deadLetters, late } = output;
     if (output.results.count + deadLetters.length + late.length > 0) {
-      if (!(await this.checkpoints.mayPublish())) this.#fence();
+      if (!(await this.checkpoints.mayPublish(this.#gone.signal))) this.#fence();
       if (this.dropped) return;
       await results.publish(output);
       events.published({

@@ -6,6 +6,9 @@ import type { TaskSnapshot } from "./task-snapshot.ts";
 /** What became of a checkpoint. "unknown": it may or may not be in the store, and reading back did not help. */
 export type Written = "durable" | "fenced" | "failed" | "unknown";
 
+/** Pause before the store is asked again who owns the task, while results wait for the answer. */
+const ownershipRetryMs = 1_000;
+
 /** The numbers one owner takes for one task, and what it knows of still being the newest owner. */
 export class TaskCheckpoints {
   /** The newest number we took. */
@@ -80,24 +83,35 @@ export class TaskCheckpoints {
   }
 
   /**
-   * Whether results may be published: false when another process took the task.
+   * Whether results may be published: false when another process took the task, or `gone` aborted.
    *
    * An owner that was frozen may not know of its successor's decisions, and would count records that are late by them.
    * A successor decides no earlier than one idle timeout after its claim, so whoever knows itself to be the newest owner
-   * within half of it has read nothing behind such a decision. Older knowledge is renewed here. When the store does not
-   * answer we go on: without it nobody can claim or decide either.
+   * within that time has read nothing behind such a decision. Knowledge older than half of it is renewed here. When the
+   * store does not answer, the other half is left for it to come back; after that results wait, since a successor may
+   * have claimed and decided before the store went away.
    */
-  async mayPublish(): Promise<boolean> {
+  async mayPublish(gone: AbortSignal): Promise<boolean> {
     const { clock, idleTimeoutMs, events } = this.#options;
-    const askedAt = clock.nowMs();
-    if (askedAt - this.#newestAt <= idleTimeoutMs / 2) return true;
-    try {
-      if ((await this.#ladder.top()) > this.seq + Math.min(1, this.#open.length)) return false;
-      this.#newestAt = askedAt;
-    } catch (error) {
-      events.retried({ partition: this.#partition, what: "ownership check", error, delayMs: 0 });
+    const capturedAt = clock.nowMs();
+    if (capturedAt - this.#newestAt <= idleTimeoutMs / 2) return true;
+    while (!gone.aborted) {
+      const askedAt = clock.nowMs();
+      try {
+        const above = (await this.#ladder.top()) - this.seq;
+        if (above > Math.min(1, this.#open.length)) return false;
+        // One number above may be an attempt of ours or a claim: nobody has decided yet, and no more than that is known.
+        if (above <= 0) this.#newestAt = askedAt;
+        return true;
+      } catch (error) {
+        const held = capturedAt - this.#newestAt > idleTimeoutMs;
+        const delayMs = held ? ownershipRetryMs : 0;
+        events.retried({ partition: this.#partition, what: "ownership check", error, delayMs });
+        if (!held) return true;
+        await clock.sleep(delayMs, gone);
+      }
     }
-    return true;
+    return false;
   }
 
   #number(header: TaskSnapshot["header"]): CheckpointHeader {

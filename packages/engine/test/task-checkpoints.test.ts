@@ -33,6 +33,9 @@ function snapshot(nextOffset = 5): TaskSnapshot {
   return takeSnapshot(task, world.log.describe(0), one.options, 2, []);
 }
 
+/** The task is not taken from us by the group meanwhile. */
+const never = new AbortController().signal;
+
 /** Somebody else takes this number. */
 function intrude(seq: number): void {
   const frame = claimFrame(seq, 0, { writer: { instance: "two", nonce: "theirs", at: "" } });
@@ -125,21 +128,21 @@ describe("an owner asks whether it is still the newest", () => {
 describe("before it publishes an owner", () => {
   test("asks nobody while its knowledge is at most half an idle timeout old", async () => {
     world.clock.freeze(15_000);
-    expect(await checkpoints.mayPublish()).toBe(true);
+    expect(await checkpoints.mayPublish(never)).toBe(true);
     expect(one.store.lists).toBe(0);
     world.clock.freeze(1);
-    expect(await checkpoints.mayPublish()).toBe(true);
+    expect(await checkpoints.mayPublish(never)).toBe(true);
     expect(one.store.lists).toBe(1);
-    await checkpoints.mayPublish();
+    await checkpoints.mayPublish(never);
     expect(one.store.lists).toBe(1);
   });
 
   test("finds out that it was replaced while it was frozen", async () => {
     intrude(4);
     intrude(5);
-    expect(await checkpoints.mayPublish()).toBe(true);
+    expect(await checkpoints.mayPublish(never)).toBe(true);
     world.clock.freeze(15_001);
-    expect(await checkpoints.mayPublish()).toBe(false);
+    expect(await checkpoints.mayPublish(never)).toBe(false);
   });
 
   test("knows it again from the moment its last checkpoint was begun", async () => {
@@ -151,7 +154,7 @@ describe("before it publishes an owner", () => {
     const lists = () => one.store.lists;
     const before = lists();
     world.clock.freeze(5_001);
-    await checkpoints.mayPublish();
+    await checkpoints.mayPublish(never);
     expect(lists()).toBe(before + 1);
   });
 
@@ -161,27 +164,60 @@ describe("before it publishes an owner", () => {
     one.store.onRead = () => "refused";
     await checkpoints.write(snapshot());
     world.clock.freeze(20_000);
-    expect(await checkpoints.mayPublish()).toBe(true);
+    expect(await checkpoints.mayPublish(never)).toBe(true);
     intrude(6);
     world.clock.freeze(20_000);
-    expect(await checkpoints.mayPublish()).toBe(false);
+    expect(await checkpoints.mayPublish(never)).toBe(false);
   });
 
   test("goes on when the store does not answer, and asks again", async () => {
     one.store.onList = () => "refused";
     world.clock.freeze(20_000);
-    expect(await checkpoints.mayPublish()).toBe(true);
+    expect(await checkpoints.mayPublish(never)).toBe(true);
     expect(one.trace).toEqual(["retried p0"]);
     one.store.onList = () => "none";
     intrude(5);
-    expect(await checkpoints.mayPublish()).toBe(false);
+    expect(await checkpoints.mayPublish(never)).toBe(false);
+  });
+
+  test("waits for the store's answer once somebody may have claimed and decided", async () => {
+    one.store.onList = () => "refused";
+    world.clock.freeze(30_001);
+    const asked = checkpoints.mayPublish(never);
+    await world.clock.advance(2_500);
+    expect(one.trace).toEqual(["retried p0", "retried p0", "retried p0"]);
+    one.store.onList = () => "none";
+    intrude(5);
+    await world.clock.advance(1_000);
+    expect(await asked).toBe(false);
+  });
+
+  test("waits no longer than it owns the task", async () => {
+    one.store.onList = () => "refused";
+    world.clock.freeze(30_001);
+    const gone = new AbortController();
+    const asked = checkpoints.mayPublish(gone.signal);
+    await world.clock.advance(500);
+    gone.abort();
+    expect(await asked).toBe(false);
+  });
+
+  test("asks each time while it cannot tell its own attempt from a claim", async () => {
+    intrude(4);
+    one.store.onCreate = () => "lost answer";
+    one.store.onRead = () => "refused";
+    await checkpoints.write(snapshot());
+    world.clock.freeze(20_000);
+    await checkpoints.mayPublish(never);
+    await checkpoints.mayPublish(never);
+    expect(one.store.lists).toBe(2);
   });
 
   test("never asks when windows do not close by decision", async () => {
     const patient = owner(one, 4, { idleTimeoutMs: Number.POSITIVE_INFINITY });
     intrude(5);
     world.clock.freeze(1e9);
-    expect(await patient.mayPublish()).toBe(true);
+    expect(await patient.mayPublish(never)).toBe(true);
     expect(one.store.lists).toBe(0);
   });
 });
