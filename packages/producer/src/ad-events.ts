@@ -44,6 +44,7 @@ export function adEvents(settings: TrafficSettings): (nowMs: number) => Emission
   const adId = adIds(settings.ads);
   const recent: AdEvent[] = [];
   let index = 0;
+  let events = 0;
   let ad = -1;
   return (nowMs) => {
     const random = randomAt(settings.seed, index);
@@ -67,7 +68,7 @@ export function adEvents(settings: TrafficSettings): (nowMs: number) => Emission
     if (kind === "redelivery" && earlier !== undefined) {
       return { event: earlier, kind, repeat: false, timing: "on time" };
     }
-    remember(recent, event, index);
+    recent[events++ % redeliveryReach] = event;
     return { event, kind: "event", repeat, timing };
   };
 }
@@ -108,9 +109,4 @@ function figures(random: Random): Pick<AdEvent, "clicks" | "views" | "cost"> {
   const bounded = Math.min(clicks, views);
   const cost = bounded * (0.05 + 0.95 * random()) + views * 0.002;
   return { views, clicks: bounded, cost: Math.round(cost * 1e4) / 1e4 };
-}
-
-function remember(recent: AdEvent[], event: AdEvent, index: number): void {
-  if (recent.length < redeliveryReach) recent.push(event);
-  else recent[index % redeliveryReach] = event;
 }

@@ -109,6 +109,23 @@ describe("redeliveries", () => {
     expect(share(all, ({ kind }) => kind === "redelivery")).toBeCloseTo(0.3, 1);
   });
 
+  test("reach back over the last 1,000 events, not only to the latest", () => {
+    const order = new Map<string | null, number>();
+    const distances: number[] = [];
+    const again = new Set<string | null>();
+    for (const { kind, event } of emissions({ redeliverRatio: 0.3 }, 20_000)) {
+      if (kind === "event") {
+        order.set(event.event_id, order.size);
+        continue;
+      }
+      distances.push(order.size - (order.get(event.event_id) ?? 0));
+      again.add(event.event_id);
+    }
+    expect(new Set(distances).size).toBeGreaterThan(900);
+    expect(Math.max(...distances)).toBe(1_000);
+    expect(again.size).toBeGreaterThan(distances.length / 2);
+  });
+
   test("are named by event_id, which is null where there are none", () => {
     expect(emissions({ redeliverRatio: 0.1 }, 10)[9]?.event.event_id).toMatch(/^1-9-/);
     expect(emissions({}, 10).every(({ event }) => event.event_id === null)).toBe(true);
