@@ -118,6 +118,18 @@ describe("how a service ends", () => {
     expect([host.exits, host.err]).toEqual([[70], "adstream tester: lost promise\n"]);
   });
 
+  test("once, whatever fails on the way out", async () => {
+    const host = new FakeProcess();
+    await run(async () => {
+      host.stray(new Failure("first", 70), "uncaughtException");
+      host.stray(new Failure("second", 70), "uncaughtException");
+      throw new Failure("third", 78);
+    }, host);
+    // The exit happens in a later turn, after the parent has the last message.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([host.exits, host.err]).toEqual([[70], "adstream tester: first\n"]);
+  });
+
   test("64 for configuration, listing environment and flags together", async () => {
     const host = new FakeProcess();
     host.env["HTTP_PORT"] = "many";
