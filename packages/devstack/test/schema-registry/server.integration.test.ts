@@ -190,6 +190,17 @@ test("deleting is soft first: ids stay readable, numbers are not used again", as
   expect(await ask("GET", "/subjects?deleted=true")).toEqual({ status: 200, body: [] });
 });
 
+test("a version that is deleted for good is gone, its neighbours are not", async () => {
+  await register("s", v1);
+  await register("s", v2);
+  await ask("DELETE", "/subjects/s/versions/1");
+  expect(await ask("DELETE", "/subjects/s/versions/1?permanent=true")).toEqual({
+    status: 200,
+    body: 1,
+  });
+  expect(await ask("GET", "/subjects/s/versions?deleted=true")).toEqual({ status: 200, body: [2] });
+});
+
 test("an outage answers every request with its status, then ends", async () => {
   await register("s", v1);
   server.setOutage({ status: 503 });
@@ -209,8 +220,12 @@ test("an outage that hangs answers nothing until it ends", async () => {
   await expect(
     fetch(`${server.url}/schemas/ids/1`, { signal: AbortSignal.timeout(30) }),
   ).rejects.toThrow("timeout");
-  const waiting = ask("GET", "/schemas/ids/1");
+  let answered = false;
+  const waiting = ask("GET", "/schemas/ids/1").finally(() => (answered = true));
   while (server.requestCount < 3) await new Promise((resolve) => setImmediate(resolve));
+  server.setOutage({ status: 503 });
+  expect(await ask("GET", "/schemas/ids/1")).toMatchObject({ status: 503 });
+  expect(answered).toBe(false);
   server.setOutage(null);
   expect(await waiting).toMatchObject({ status: 200 });
 });
