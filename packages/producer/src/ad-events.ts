@@ -102,7 +102,7 @@ function timingOf(
   return { timing: "on time", timestampMs: nowMs };
 }
 
-/** Up to 200 views, of which one in a hundred reports has none; click rates up to 20 %, most near 3 %; 0.05 to 1 a click. */
+/** Up to 200 views, of which one in a hundred reports has none; click rates of 5 % on average; 0.05 to 1 a click. */
 function figures(random: Random): Pick<AdEvent, "clicks" | "views" | "cost"> {
   const views = random() < 0.01 ? 0 : 1 + Math.floor(random() * 200);
   const clicks = Math.floor(views * 0.2 * random() ** 3 + random() * 0.5);
