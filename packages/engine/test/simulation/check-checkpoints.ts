@@ -27,7 +27,7 @@ export class CheckpointWatch {
     const state = Buffer.from(stored.frame.payload);
     const { partition, seq } = header;
     for (const open of this.#results.open) {
-      if (open.process !== stored.by || open.partition !== partition) continue;
+      if (open.process.name !== stored.by || open.partition !== partition) continue;
       if (open.taskSeq !== takenBy(history, seq)) continue;
       this.#world.violated(`${stored.by} writes p${partition}/${seq} before its results are out`);
     }
@@ -38,6 +38,7 @@ export class CheckpointWatch {
       partition,
       header.stateBytes === state.length ? stored.frame.payload : state,
     );
+    if (unknownSchemas.size > 0) this.#world.saw("schema decision");
     const key = `${partition} ${nextOffset} ${before.join(" ")} ${[...unknownSchemas].join(" ")}`;
     const known = this.#states.get(key);
     if (known !== undefined && !state.equals(known)) {

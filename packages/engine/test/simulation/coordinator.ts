@@ -20,6 +20,7 @@ type Member = {
 export class Coordinator {
   readonly #world: World;
   readonly #partitions: number;
+  readonly #onRebalance: () => void;
   readonly #members = new Map<string, Member>();
   #generation = 0;
   /** When the rebalance that goes on ends without the missing members; undefined: none goes on. */
@@ -27,8 +28,9 @@ export class Coordinator {
   #memberCount = 0;
   #owners: string[] = [];
 
-  constructor(world: World, partitions: number) {
+  constructor(world: World, partitions: number, onRebalance: () => void) {
     this.#world = world;
+    this.#onRebalance = onRebalance;
     this.#partitions = partitions;
     this.#sweep();
   }
@@ -71,6 +73,7 @@ export class Coordinator {
     if (this.#deadlineMs !== undefined) return;
     this.#world.note(`group rebalances: ${why}`);
     this.#deadlineMs = this.#world.nowMs + rebalanceMs;
+    this.#onRebalance();
   }
 
   #sweep(): void {

@@ -29,11 +29,11 @@ export class SimulatedSource implements LogSource {
   readonly #cluster: Cluster;
   readonly #columns = inputColumns();
   readonly #fatal: (error: unknown) => void;
+  /** Tells batches and proofs of this assignment from those of earlier ones. */
+  epoch = 0;
   #handler: LogHandler | undefined;
   #member: string;
   #generation = 0;
-  /** Tells batches and proofs of this assignment from those of earlier ones. */
-  #epoch = 0;
   #rejoining = false;
   #closed = false;
   #partitions = new Map<number, Partition>();
@@ -160,7 +160,7 @@ export class SimulatedSource implements LogSource {
   #assigned({ generation, partitions }: Assignment): void {
     if (this.#closed) return;
     this.#generation = generation;
-    this.#epoch++;
+    this.epoch++;
     this.#rejoining = false;
     this.#partitions = new Map(
       partitions.map((partition) => [
@@ -180,7 +180,7 @@ export class SimulatedSource implements LogSource {
       for (const [partition, assigned] of this.#partitions) {
         if (assigned.paused || assigned.busy || assigned.position === undefined) continue;
         assigned.busy = true;
-        this.#fetch(partition, assigned, this.#epoch, assigned.position).catch(this.#fatal);
+        this.#fetch(partition, assigned, this.epoch, assigned.position).catch(this.#fatal);
       }
       this.#fetchLater();
     });
@@ -209,7 +209,7 @@ export class SimulatedSource implements LogSource {
   }
 
   #proveEnd(partition: number, assigned: Partition, epoch: number, position: number): void {
-    if (epoch !== this.#epoch || assigned.paused || assigned.position !== position) return;
+    if (epoch !== this.epoch || assigned.paused || assigned.position !== position) return;
     this.#handler?.atLogEnd(partition, position);
   }
 
@@ -220,7 +220,7 @@ export class SimulatedSource implements LogSource {
     epoch: number,
     range: { readonly from: number; readonly to: number },
   ): boolean {
-    if (epoch !== this.#epoch || assigned.paused || this.#handler === undefined) return false;
+    if (epoch !== this.epoch || assigned.paused || this.#handler === undefined) return false;
     // Batches fetched before a rebalance may still be handed out while it goes on, or not.
     if (this.#rejoining && this.#process.world.random.chance(0.5)) return false;
     const entries = this.#cluster.log[partition] ?? [];

@@ -7,6 +7,7 @@ const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000" },
     first: { type: "string", default: "1" },
+    trace: { type: "string", default: "60" },
     mutant: { type: "string", default: "none" },
   },
 });
@@ -27,7 +28,7 @@ for (let seed = first; seed < first + seeds; seed++) {
   for (const [sight, count] of report.seen) seen[sight] = (seen[sight] ?? 0) + count;
   if (report.violations.length === 0) continue;
   failed.push(seed);
-  if (failed.length === 1) console.error(describeFailure(report));
+  if (failed.length === 1) console.error(describeFailure(report, Number(values.trace)));
 }
 const seconds = (performance.now() - startedAt) / 1000;
 console.log(

@@ -47,6 +47,8 @@ export class Members {
   /** The first thing that is not at rest. */
   unrest(): string | undefined {
     const { settings, cluster, store, results } = this.#around;
+    const { slowUntilMs, nowMs } = this.#around.world;
+    if (nowMs <= slowUntilMs + 3_000) return "requests are on their way";
     if (!cluster.coordinator.stable) return "the group rebalances";
     for (const [partition, entries] of cluster.log.entries()) {
       const owner = cluster.coordinator.owner(partition);
@@ -63,18 +65,12 @@ export class Members {
       const claimed = header?.kind === "claim" ? header.base > 0 : false;
       if (durable !== nextOffset && !claimed) return `p${partition} is durable at ${durable}`;
     }
-    if (results.open.size > this.#lostPublishes()) return "results are on their way";
+    if (results.open.length > 0) return "results are on their way";
     for (const [partition, rows] of results.partitions.entries()) {
       const done = this.#group.committed[partition] ?? 0;
       if (done < rows.length) return `results ${partition} are written up to ${done}`;
     }
     return undefined;
-  }
-
-  /** Publishes whose process has died never end. */
-  #lostPublishes(): number {
-    const living = new Set(this.processors.map(({ process }) => process.name));
-    return [...this.#around.results.open].filter(({ process }) => !living.has(process)).length;
   }
 
   /** Replaces a processor that ended. */

@@ -85,7 +85,10 @@ export class SimulatedProcess {
     const { world } = this;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const { killAtCall } = world.plan;
-    world.after(delayOf(world, latency), () => {
+    const thereMs = delayOf(world, latency);
+    const backMs = delayOf(world, latency);
+    if (thereMs + backMs >= slowestPromptMs) world.slow(thereMs + backMs);
+    world.after(thereMs, () => {
       if (!this.alive && world.random.chance(0.5)) return;
       if (world.strikes(killAtCall)) this.kill(`before ${what} arrived`);
       if (!this.alive && world.random.chance(0.5)) return;
@@ -101,11 +104,13 @@ export class SimulatedProcess {
         };
       }
       if (world.strikes(killAtCall)) this.kill(`after ${what} was done`);
-      this.after(delayOf(world, latency), answer);
+      this.after(backMs, answer);
     });
     return promise;
   }
 }
+
+const slowestPromptMs = 100;
 
 function delayOf(world: World, { slow }: Latency): number {
   const { random } = world;

@@ -58,16 +58,17 @@ export class ProcessorProcess {
     const { process } = this;
     const { random } = world;
     const fresh = new Set<number>();
-    let store_: CheckpointStore = store.client(process);
-    let results_: ResultLog = results.client(process);
-    if (mutant.store !== undefined) store_ = mutant.store(store_, process);
-    if (mutant.results !== undefined) results_ = mutant.results(results_, process);
+    const acquiredIn = new Map<number, number>();
+    let checkpoints: CheckpointStore = store.client(process);
+    let published: ResultLog = results.client(process);
+    if (mutant.store !== undefined) checkpoints = mutant.store(checkpoints, process);
+    if (mutant.results !== undefined) published = mutant.results(published, process);
     return {
       ...settings.beats,
       job: settings.job,
       source: this.#watchedSource(fresh, mutant),
-      results: results_,
-      store: store_,
+      results: published,
+      store: checkpoints,
       codec: mutant.codec?.(plainCodec, settings) ?? plainCodec,
       clock: process.clock,
       instance: process.name,
@@ -75,7 +76,8 @@ export class ProcessorProcess {
       events: {
         ...this.#events(store),
         acquired: ({ partition, seq, nextOffset, jobEpoch }) => {
-          if (fresh.has(partition)) world.saw("reclaim");
+          if (acquiredIn.get(partition) === this.#source.epoch) world.saw("reclaim");
+          acquiredIn.set(partition, this.#source.epoch);
           fresh.add(partition);
           world.note(
             `${process.name} owns p${partition}/${seq} from ${nextOffset} epoch ${jobEpoch}`,

@@ -15,7 +15,7 @@ export type AsideRecord = {
 };
 
 type OpenPublish = {
-  readonly process: string;
+  readonly process: SimulatedProcess;
   readonly partition: number;
   /** Newest claim of the process for this partition: which of its tasks speaks. */
   readonly taskSeq: number;
@@ -37,8 +37,7 @@ export class SimulatedResults {
   readonly late: AsideRecord[] = [];
   /** Newest version ever published of each slot. */
   readonly newest = new Map<string, AdStats>();
-  /** Publishes not yet acknowledged: what a checkpoint must not overtake. */
-  readonly open = new Set<OpenPublish>();
+  readonly #open = new Set<OpenPublish>();
   readonly #world: World;
   readonly #contents = new Map<string, string>();
   readonly #owners: Owners;
@@ -48,6 +47,11 @@ export class SimulatedResults {
     this.#owners = owners;
   }
 
+  /** Publishes not yet acknowledged, of living processes: what a checkpoint must not overtake. */
+  get open(): OpenPublish[] {
+    return [...this.#open].filter(({ process }) => process.alive);
+  }
+
   /** The publisher of one process: one send in flight. */
   client(process: SimulatedProcess): ResultLog {
     let queue: Promise<void> = Promise.resolve();
@@ -55,13 +59,13 @@ export class SimulatedResults {
       publish: async (output) => {
         const { partition } = output;
         const taskSeq = this.#owners.claim(partition, process.name);
-        const open = { process: process.name, partition, taskSeq };
+        const open = { process, partition, taskSeq };
         const steps = this.#steps(process, output);
-        this.open.add(open);
+        this.#open.add(open);
         const sent = queue.then(async () => this.#send(process, steps));
         queue = sent.catch(() => {});
         await sent;
-        this.open.delete(open);
+        this.#open.delete(open);
       },
     };
   }

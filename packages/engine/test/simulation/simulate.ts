@@ -42,7 +42,9 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   const world = new World(seed, options.plan ?? swarm);
   const settings = randomSettings(world.random);
   const log: InputLog = Array.from({ length: settings.partitions }, () => []);
-  const coordinator = new Coordinator(world, settings.partitions);
+  const coordinator = new Coordinator(world, settings.partitions, () => {
+    if (results.open.length > 0) world.saw("rebalance during flush");
+  });
   const results = new SimulatedResults(world, {
     owner: (partition) => coordinator.owner(partition),
     claim: (partition, process) => store.claimOf(partition, process),
@@ -95,7 +97,8 @@ async function runUntil(
   return undefined;
 }
 
-/** What a person needs to look into a failed run. */
-export function describeFailure({ seed, violations, trace }: Report): string {
-  return [`seed ${seed}:`, ...violations.slice(0, 5), "", ...trace].join("\n");
+/** What a person needs to look into a failed run: its seed, what is wrong, and the last lines of its trace. */
+export function describeFailure(report: Report, traceLines = 60): string {
+  const { seed, violations, trace } = report;
+  return [`seed ${seed}:`, ...violations.slice(0, 5), "", ...trace.slice(-traceLines)].join("\n");
 }

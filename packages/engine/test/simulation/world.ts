@@ -8,7 +8,6 @@ export const sights = [
   "ambiguous",
   "fallback",
   "zombie publish",
-  "zombie held back",
   "decision",
   "decision taken over",
   "schema decision",
@@ -29,7 +28,7 @@ export type Sight = (typeof sights)[number];
 
 /** Wall time at the start of every run, epoch ms. */
 export const epochMs = 1_700_000_000_000;
-const keptLines = 60;
+const keptLines = 5_000;
 
 /** What all parts of one run share: time, chance, the trace, and what was seen and found. */
 export class World {
@@ -42,6 +41,8 @@ export class World {
   faulty = true;
   /** Whether anything happened that may make dead letters and late records repeat. */
   unclean = false;
+  /** When the slowest request so far is answered. */
+  slowUntilMs = 0;
   readonly plan: FaultPlan;
   readonly #lines: string[] = [];
   #digest = 0;
@@ -56,9 +57,9 @@ export class World {
     return this.scheduler.nowMs;
   }
 
-  /** The last lines of what happened. */
+  /** What happened, oldest first; of very long runs the end. */
   get trace(): readonly string[] {
-    return this.#lines.slice(-keptLines);
+    return this.#lines;
   }
 
   /** A hash of the whole trace: equal for equal runs. */
@@ -75,7 +76,7 @@ export class World {
     for (let at = 0; at < whole.length; at++) {
       this.#digest = Math.imul(this.#digest ^ whole.charCodeAt(at), 16_777_619);
     }
-    if (this.#lines.push(whole) > 4 * keptLines) this.#lines.splice(0, 3 * keptLines);
+    if (this.#lines.push(whole) > 2 * keptLines) this.#lines.splice(0, keptLines);
   }
 
   saw(sight: Sight): void {
@@ -85,6 +86,11 @@ export class World {
   violated(text: string): void {
     this.note(`VIOLATION ${text}`);
     this.violations.push(text);
+  }
+
+  /** Notes that a request is on its way for `forMs`; nothing is at rest until then. */
+  slow(forMs: number): void {
+    this.slowUntilMs = Math.max(this.slowUntilMs, this.nowMs + forMs);
   }
 
   /** A fault of probability `probability` strikes now. */
