@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { assign, live } from "./fakes/drive-process.ts";
 import { FakeProcess, FakeWorld } from "./fakes/fake-process.ts";
 import type { StoreFault } from "./fakes/faulty-store.ts";
-import { settle } from "./fakes/virtual-clock.ts";
 import { columnsOf, record } from "./logged-records.ts";
 
 let world: FakeWorld;
@@ -12,23 +12,11 @@ beforeEach(() => {
   one = new FakeProcess(world);
 });
 
-async function assign(process: FakeProcess): Promise<void> {
-  process.source.assign(0);
-  await settle();
-}
-
-async function live(process: FakeProcess, seconds: number): Promise<void> {
-  for (let second = 0; second < seconds; second++) {
-    process.source.deliver();
-    await world.clock.advance(1_000);
-  }
-}
-
 /** One record of the window that begins at 0, published, checkpointed, and then quiet for `seconds`. */
 async function quiet(seconds: number): Promise<void> {
   world.log.append(0, record(0, { eventTime: 5 }));
-  await assign(one);
-  await live(one, seconds);
+  await assign(one, 0);
+  await live(seconds, one);
 }
 
 function told(by = "one"): string[] {
@@ -48,7 +36,7 @@ describe("a quiet partition", () => {
   test("closes its windows after the idle timeout, and not a beat earlier", async () => {
     await quiet(30);
     expect(told()).toEqual(["early@2 x1"]);
-    await live(one, 1);
+    await live(1, one);
     expect(told()).toEqual(["early@2 x1", "final@3 x1"]);
     expect(decisions()).toEqual([{ offset: 1, watermark: 60, why: "idle" }]);
   });
@@ -56,7 +44,7 @@ describe("a quiet partition", () => {
   test("makes the decision durable before it publishes what the decision closes", async () => {
     await quiet(30);
     one.trace.length = 0;
-    await live(one, 1);
+    await live(1, one);
     expect(one.trace).toEqual([
       "pause p0",
       "checkpoint p0 4 created",
@@ -79,9 +67,9 @@ describe("a quiet partition", () => {
   test("is not quiet while records come", async () => {
     await quiet(20);
     world.log.append(0, record(1, { eventTime: 6 }));
-    await live(one, 30);
+    await live(30, one);
     expect(told()).toEqual(["early@2 x1", "early@4 x2"]);
-    await live(one, 1);
+    await live(1, one);
     expect(told().at(-1)).toBe("final@5 x2");
   });
 
@@ -95,8 +83,8 @@ describe("a quiet partition", () => {
     world.clock.wallAheadMs += 1e12;
     // Windows end at 60_000_060, far from log time 5 + 30 s.
     world.log.append(0, record(0, { eventTime: 500_000, recordTime: 5 }));
-    await assign(one);
-    await live(one, 60);
+    await assign(one, 0);
+    await live(60, one);
     expect(told()).toEqual(["early@2 x1"]);
   });
 
@@ -112,16 +100,16 @@ describe("a decision", () => {
     await quiet(30);
     // The process dies between the durable decision and the acknowledgement of its finals.
     one.beforeAck = () => new Promise(() => {});
-    await live(one, 1);
+    await live(1, one);
     expect(told()).toEqual(["early@2 x1"]);
     expect(one.trace).toContain("decided p0");
     const two = new FakeProcess(world, "two");
-    await assign(two);
-    await live(two, 2);
+    await assign(two, 0);
+    await live(2, two);
     expect(told("two")).toEqual(["final@3 x1"]);
     // And what is late by it is late for the next owner, too.
     world.log.append(0, record(1, { eventTime: 6 }));
-    await live(two, 2);
+    await live(2, two);
     expect([...world.seen.lateOffsets]).toEqual([1]);
   });
 
@@ -132,13 +120,13 @@ describe("a decision", () => {
       await promise;
       return "none";
     };
-    await live(one, 1);
+    await live(1, one);
     world.log.append(0, record(1, { eventTime: 6 }));
-    await live(one, 3);
+    await live(3, one);
     expect(one.runner.apply(0, columnsOf([record(1)]), 2)).toBe("later");
     expect(one.runner.tasks[0]?.task.nextOffset).toBe(1);
     resolve();
-    await live(one, 2);
+    await live(2, one);
     expect(told().at(-1)).toBe("final@3 x1");
     expect([...world.seen.lateOffsets]).toEqual([1]);
   });
@@ -146,13 +134,13 @@ describe("a decision", () => {
   test("that the store refuses is no decision; it is taken at a later beat", async () => {
     await quiet(30);
     one.store.onCreate = () => "refused";
-    await live(one, 3);
+    await live(3, one);
     expect(one.source.reading).toEqual([0]);
     world.log.append(0, record(1, { eventTime: 6 }));
-    await live(one, 1);
+    await live(1, one);
     one.store.onCreate = () => "none";
     expect(told()).toEqual(["early@2 x1", "early@4 x2"]);
-    await live(one, 31);
+    await live(31, one);
     expect(told().at(-1)).toBe("final@5 x2");
   });
 
@@ -160,12 +148,12 @@ describe("a decision", () => {
     await quiet(30);
     one.store.onCreate = () => "lost answer";
     one.store.onRead = () => "refused";
-    await live(one, 5);
+    await live(5, one);
     expect(told()).toEqual(["early@2 x1"]);
     expect(one.source.reading).toEqual([]);
     one.store.onCreate = () => "none";
     one.store.onRead = () => "none";
-    await live(one, 2);
+    await live(2, one);
     expect(one.source.reading).toEqual([0]);
     expect(told()).toEqual(["early@2 x1", "final@3 x1"]);
   });
@@ -174,15 +162,15 @@ describe("a decision", () => {
     await quiet(30);
     one.store.onCreate = () => "lost answer";
     one.store.onRead = () => "refused";
-    await live(one, 1);
+    await live(1, one);
     // Now reading works: the attempt is recognised, and the checkpoint that should follow it is refused.
     one.store.onCreate = (name) => (name.endsWith("4") ? "none" : "refused");
     one.store.onRead = () => "none";
-    await live(one, 3);
+    await live(3, one);
     world.log.append(0, record(1, { eventTime: 6 }));
-    await live(one, 2);
+    await live(2, one);
     one.store.onCreate = () => "none";
-    await live(one, 3);
+    await live(3, one);
     // A successor that begins at the recognised checkpoint must find nothing else in the log.
     expect(told()).toEqual(["early@2 x1", "final@3 x1"]);
     expect([...world.seen.lateOffsets]).toEqual([1]);
@@ -191,8 +179,8 @@ describe("a decision", () => {
   test("is dropped with the task when somebody else took it", async () => {
     await quiet(30);
     const two = new FakeProcess(world, "two");
-    await assign(two);
-    await live(one, 1);
+    await assign(two, 0);
+    await live(1, one);
     expect(one.trace).toContain("fenced p0");
     expect(one.trace).not.toContain("decided p0");
     expect(told()).toEqual(["early@2 x1"]);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { StreamError } from "../src/errors.ts";
+import { assign, gate, live } from "./fakes/drive-process.ts";
 import { FakeProcess, FakeWorld } from "./fakes/fake-process.ts";
 import { settle, VirtualClock } from "./fakes/virtual-clock.ts";
 import { columnsOf, record } from "./logged-records.ts";
@@ -12,20 +13,6 @@ beforeEach(() => {
   one = new FakeProcess(world);
 });
 
-/** Gives partition 0 to the process and lets it take over. */
-async function assign(process: FakeProcess): Promise<void> {
-  process.source.assign(0);
-  await settle();
-}
-
-/** Seconds pass, with a fetch in each. */
-async function live(process: FakeProcess, seconds: number): Promise<void> {
-  for (let second = 0; second < seconds; second++) {
-    process.source.deliver();
-    await world.clock.advance(1_000);
-  }
-}
-
 /** What was told of the window that begins at 0. */
 function told(by?: string): string[] {
   return world.rows
@@ -33,17 +20,12 @@ function told(by?: string): string[] {
     .map(({ status, version, records }) => `${status}@${version} x${records}`);
 }
 
-function gate(): { readonly wait: () => Promise<void>; readonly open: () => void } {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  return { wait: () => promise, open: resolve };
-}
-
 describe("one cycle", () => {
   test("publishes, waits for the acknowledgement, checkpoints, and commits last", async () => {
     world.log.append(0, record(0, { eventTime: 5 }), record(1, { eventTime: 7 }));
-    await assign(one);
+    await assign(one, 0);
     one.trace.length = 0;
-    await live(one, 5);
+    await live(5, one);
     expect(one.trace).toEqual([
       "publish p0 1+0",
       "acked p0",
@@ -55,22 +37,22 @@ describe("one cycle", () => {
 
   test("creates no checkpoint before its results are acknowledged", async () => {
     world.log.append(0, record(0, { eventTime: 5 }));
-    await assign(one);
+    await assign(one, 0);
     const ack = gate();
     one.beforeAck = ack.wait;
-    await live(one, 20);
+    await live(20, one);
     expect(world.kinds()).toBe("claim checkpoint");
     expect(told()).toEqual([]);
     ack.open();
-    await live(one, 1);
+    await live(1, one);
     expect(world.kinds()).toBe("claim checkpoint checkpoint");
     expect(told()).toEqual(["early@2 x1"]);
   });
 
   test("checkpoints what was captured, not what came while it was being published", async () => {
     world.log.append(0, record(0, { eventTime: 5 }));
-    await assign(one);
-    await live(one, 4);
+    await assign(one, 0);
+    await live(4, one);
     world.log.append(0, record(1, { eventTime: 6 }));
     one.source.deliver();
     const ack = gate();
@@ -82,20 +64,20 @@ describe("one cycle", () => {
     ack.open();
     await settle();
     expect(world.frames().get(3)?.header).toMatchObject({ log: { nextOffset: 2 } });
-    await live(one, 5);
+    await live(5, one);
     expect(world.frames().get(4)?.header).toMatchObject({ log: { nextOffset: 3 } });
     expect(told()).toEqual(["early@2 x1", "early@4 x2", "early@6 x3"]);
   });
 
   test("says and writes nothing when nothing changed", async () => {
-    await assign(one);
+    await assign(one, 0);
     one.trace.length = 0;
-    await live(one, 25);
+    await live(25, one);
     expect(one.trace).toEqual([]);
   });
 
   test("follows at once when a window closes", async () => {
-    await assign(one);
+    await assign(one, 0);
     world.log.append(0, record(0, { eventTime: 5 }), record(1, { eventTime: 70 }));
     one.source.deliver();
     await settle();
@@ -105,38 +87,38 @@ describe("one cycle", () => {
   test("without early results publishes only what closed", async () => {
     one = new FakeProcess(world, "one", { onlyFinal: true });
     world.log.append(0, record(0, { eventTime: 5 }));
-    await assign(one);
-    await live(one, 3);
+    await assign(one, 0);
+    await live(3, one);
     expect(world.rows).toEqual([]);
     world.log.append(0, record(1, { eventTime: 70 }));
-    await live(one, 3);
+    await live(3, one);
     expect(world.rows.map(({ status }) => status)).toEqual(["final"]);
   });
 
   test("goes on publishing when the store is down, and commits nothing", async () => {
-    await assign(one);
+    await assign(one, 0);
     one.store.onCreate = () => "refused";
     one.trace.length = 0;
     for (let offset = 0; offset < 10; offset++) {
       world.log.append(0, record(offset, { eventTime: offset }));
-      await live(one, 1);
+      await live(1, one);
     }
     expect(told()).toHaveLength(10);
     expect(one.trace).toContain("checkpoint failed p0");
     expect(one.trace.join()).not.toContain("commit");
     one.store.onCreate = () => "none";
-    await live(one, 1);
+    await live(1, one);
     expect(one.trace.at(-1)).toBe("commit p0 10");
   });
 
   test("whose results are not acknowledged in time ends the process", async () => {
     world.log.append(0, record(0));
-    await assign(one);
+    await assign(one, 0);
     const late = new StreamError("PUBLISH_DEADLINE", "stop", "no answer for 120 s");
     one.beforeAck = async () => {
       throw late;
     };
-    await live(one, 2);
+    await live(2, one);
     expect(one.fatal).toEqual([late]);
     expect(world.kinds()).toBe("claim checkpoint");
   });
@@ -144,7 +126,7 @@ describe("one cycle", () => {
 
 describe("back pressure", () => {
   test("stops intake while too many rows wait, and lets it go on when they are out", async () => {
-    await assign(one);
+    await assign(one, 0);
     const late = Array.from({ length: 200_001 }, (_, at) => record(at + 1, { eventTime: 0 }));
     late.unshift(record(0, { eventTime: 1_000 }));
     late.push(record(200_002, { eventTime: 0 }));
@@ -165,7 +147,7 @@ describe("back pressure", () => {
       "acked p0",
       "resume p0",
     ]);
-    await live(one, 1);
+    await live(1, one);
     expect(one.runner.tasks[0]?.task.counts).toEqual({ in: 200_003, late: 200_002, dead: 0 });
   });
 });
@@ -173,17 +155,17 @@ describe("back pressure", () => {
 describe("the canary", () => {
   async function untilCheckpoint(): Promise<void> {
     world.log.append(0, record(0, { eventTime: 5 }), record(1, { eventTime: 7 }));
-    await assign(one);
-    await live(one, 6);
+    await assign(one, 0);
+    await live(6, one);
   }
 
   test("is read again after a restart, compared, and not counted twice", async () => {
     await untilCheckpoint();
     const two = new FakeProcess(world, "two");
-    await assign(two);
+    await assign(two, 0);
     expect(two.trace).toContain("start p0 at 1");
     world.log.append(0, record(2, { eventTime: 8 }));
-    await live(two, 2);
+    await live(2, two);
     expect(told("two")).toEqual(["early@6 x3"]);
     expect(two.fatal).toEqual([]);
   });
@@ -192,13 +174,13 @@ describe("the canary", () => {
     await untilCheckpoint();
     world.log.records.set(0, [record(0, { eventTime: 5 }), record(1, { eventTime: 6 })]);
     const two = new FakeProcess(world, "two");
-    await assign(two);
+    await assign(two, 0);
     expect(() => two.source.deliver()).toThrow(expect.objectContaining({ code: "LOG_REPLACED" }));
   });
 
   test("is compared again when the group gives the same task back", async () => {
     await untilCheckpoint();
-    await assign(one);
+    await assign(one, 0);
     expect(one.trace.filter((line) => line.startsWith("claim"))).toHaveLength(1);
     world.log.records.set(
       0,
@@ -208,27 +190,27 @@ describe("the canary", () => {
   });
 
   test("may lie some offsets before the next record: markers and removed records in between", async () => {
-    await assign(one);
+    await assign(one, 0);
     world.log.append(0, record(0, { eventTime: 5 }));
     world.log.high.set(0, 4);
     one.source.deliver();
     // An empty batch, as compaction leaves it, moves the position on.
     expect(one.runner.apply(0, columnsOf([]), 4)).toBe("applied");
-    await live(one, 6);
+    await live(6, one);
     const two = new FakeProcess(world, "two");
-    await assign(two);
+    await assign(two, 0);
     expect(two.trace).toContain("start p0 at 0");
     two.source.deliver();
     expect(two.runner.tasks[0]?.task.nextOffset).toBe(4);
     world.log.append(0, record(4, { eventTime: 6 }));
-    await live(two, 2);
+    await live(2, two);
     expect(told("two")).toEqual(["early@10 x2"]);
   });
 });
 
 describe("an unknown schema", () => {
   test("becomes a decision: durable first, then in force, and for every later owner", async () => {
-    await assign(one);
+    await assign(one, 0);
     one.trace.length = 0;
     one.runner.schemaUnknown(0, 42);
     one.runner.schemaUnknown(0, 42);
@@ -242,12 +224,12 @@ describe("an unknown schema", () => {
     ]);
     expect([...one.runner.unknownSchemas(0)]).toEqual([42]);
     const two = new FakeProcess(world, "two");
-    await assign(two);
+    await assign(two, 0);
     expect([...two.runner.unknownSchemas(0)]).toEqual([42]);
   });
 
   test("is no decision when it could not be written", async () => {
-    await assign(one);
+    await assign(one, 0);
     one.store.onCreate = () => "refused";
     one.runner.schemaUnknown(0, 42);
     await settle();
@@ -266,15 +248,15 @@ describe("a frozen owner", () => {
     const clock = new VirtualClock();
     const frozen = new FakeProcess(world, "frozen", { clock });
     world.log.append(0, record(0, { eventTime: 5 }));
-    await assign(frozen);
+    await assign(frozen, 0);
     frozen.source.deliver();
     // Another process takes over, and finds the partition quiet.
-    await assign(one);
-    await live(one, 40);
+    await assign(one, 0);
+    await live(40, one);
     expect(told()).toEqual(["early@2 x1", "final@3 x1"]);
     // Late by that decision, which the frozen one does not know of.
     world.log.append(0, record(1, { eventTime: 6 }));
-    await live(one, 2);
+    await live(2, one);
     frozen.source.deliver();
     clock.freeze(42_000);
     await clock.advance(1_000);
