@@ -70,6 +70,11 @@ const noWeights: Record<Disturbance, number> = {
   "move results": 0,
 };
 
+/** Members fall asleep, one after the other, and wake up in the middle of what others do; nothing else fails. */
+export function sleepy(): FaultPlan {
+  return { ...calm(), chaosEveryMs: 4_000, weights: { ...noWeights, "freeze processor": 1 } };
+}
+
 /** Nothing fails; members come and go in good order. */
 export function calm(): FaultPlan {
   return {

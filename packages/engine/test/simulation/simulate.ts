@@ -100,5 +100,10 @@ async function runUntil(
 /** What a person needs to look into a failed run: its seed, what is wrong, and the last lines of its trace. */
 export function describeFailure(report: Report, traceLines = 60): string {
   const { seed, violations, trace } = report;
-  return [`seed ${seed}:`, ...violations.slice(0, 5), "", ...trace.slice(-traceLines)].join("\n");
+  return [
+    `seed ${seed}:`,
+    ...violations.slice(0, 5),
+    "",
+    ...trace.slice(trace.length - Math.min(traceLines, trace.length)),
+  ].join("\n");
 }
