@@ -20,9 +20,9 @@ export type AvroCodecOptions = {
 const maxValueBytes = 1024 * 1024;
 
 /**
- * avsc's codec of one record schema, without its traps: its own longs lose the sign of odd ones below -2^52, its ints
- * have no range, its errors no type, and a few bytes that announce an array can take all memory there is: schemas
- * with arrays and maps are refused.
+ * avsc's codec of one record schema, without its traps: its own longs lose the sign of odd ones below -2^52, it reads
+ * ints without a range, and a few bytes that announce an array can make it take all memory there is, so that schemas
+ * with arrays or maps are refused.
  *
  * avsc generates code from the schema.
  *
@@ -37,7 +37,6 @@ export function avroCodec(schemaJson: string, options: AvroCodecOptions = {}): A
   return {
     encode(value) {
       return guarded(`value does not fit schema ${record.name}`, () => {
-        checkInts(value, ints);
         return type.toBuffer(value);
       });
     },
@@ -105,8 +104,7 @@ function longType(fromBigint: (value: bigint) => bigint | number): avro.Type {
     },
     fromJSON: (value: number) => fromBigint(BigInt(value)),
     toJSON: String,
-    isValid: (value: unknown) =>
-      typeof value === "bigint" ? BigInt.asIntN(64, value) === value : Number.isSafeInteger(value),
+    isValid: (value: unknown) => typeof value === "bigint" || Number.isSafeInteger(value),
     compare: (left: bigint | number, right: bigint | number) =>
       left < right ? -1 : Number(left > right),
   });

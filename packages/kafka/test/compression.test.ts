@@ -173,6 +173,14 @@ describe("lz4", () => {
     expect(Buffer.from(decompress("lz4", Uint8Array.from(bytes))).toString()).toBe(expected);
   });
 
+  test("blocks add up to the bound and not beyond", () => {
+    const raw = [0x40, 0x9c, 0, 0x80, ...Buffer.alloc(40_000)];
+    const frame = Uint8Array.from([...head(0x60), 0, ...raw, ...raw, ...raw, ...end]);
+    expect(decompress("lz4", frame, 120_000)).toHaveLength(120_000);
+    expectCorrupt(() => decompress("lz4", frame, 119_999));
+    expectCorrupt(() => decompress("lz4", frame, 79_999));
+  });
+
   test.for([
     ["nothing", []],
     ["another magic", [1, 2, 3, 4, 0x60, 0x40, 0, ...end]],
@@ -187,6 +195,10 @@ describe("lz4", () => {
     ["half a distance", [...head(0x60), 0, ...block([0x12, 97, 1]), ...end]],
     ["a block that ends with a match", [...head(0x60), 0, ...block([0x12, 97, 1, 0]), ...end]],
     ["a block beyond the block size", [...head(0x60), 0, 1, 0, 1, 0x80, ...end]],
+    [
+      "a block of 64 KiB and one byte",
+      [...head(0x60), 0, 1, 0, 1, 0x80, ...Buffer.alloc(65_537), ...end],
+    ],
     ["a block beyond the input", [...head(0x60), 0, 200, 0, 0, 0, 0x10, 97]],
   ] as [string, number[]][])("%s is corrupt", ([, bytes]) => {
     expectCorrupt(() => decompress("lz4", Uint8Array.from(bytes)));

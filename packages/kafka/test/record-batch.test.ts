@@ -137,6 +137,17 @@ test("heads are read one after the other from a fetched set", () => {
   });
 });
 
+test.for([-13, -12, 0, 48])(
+  "a head whose batch has %d bytes after its length leads nowhere",
+  (length) => {
+    const batch = encodeBatch({ records: [{ offset: 0 }] });
+    batch.writeInt32BE(length, 8);
+    expect(() => readBatchHeader(batch)).toThrow(
+      expect.objectContaining({ code: "BATCH_CORRUPT" }),
+    );
+  },
+);
+
 describe("corrupt", () => {
   const two = { records: [{ offset: 0, value: Buffer.from("v") }, { offset: 1 }] };
   const patched = (change: (batch: Buffer) => unknown): Buffer => {
@@ -181,7 +192,11 @@ describe("corrupt", () => {
     ["a value longer than the record", encodeBatch(body(12, 0, 0, 0, 1, 4, 0))],
     [
       "a varint of six bytes",
-      encodeBatch(body(24, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 1, 1, 1, 0)),
+      encodeBatch(body(22, 0, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0, 1, 1, 0)),
+    ],
+    [
+      "a varint of more than 32 bits",
+      encodeBatch(body(20, 0, 0, 0, 0x81, 0x80, 0x80, 0x80, 0x10, 1, 0)),
     ],
     ["headers that are not there", encodeBatch(body(12, 0, 0, 0, 1, 1, 2))],
     ["a negative header count", encodeBatch(body(12, 0, 0, 0, 1, 1, 1))],
