@@ -221,8 +221,12 @@ export class SimulatedSource implements LogSource {
     range: { readonly from: number; readonly to: number },
   ): boolean {
     if (epoch !== this.epoch || assigned.paused || this.#handler === undefined) return false;
-    // Batches fetched before a rebalance may still be handed out while it goes on, or not.
-    if (this.#rejoining && this.#process.world.random.chance(0.5)) return false;
+    if (this.#rejoining) {
+      // A batch may slip through between the flush and the rejoin: its dead letters and late records will repeat.
+      const { world } = this.#process;
+      if (!world.strikes(world.plan.rejoinCut)) return false;
+      world.unclean = true;
+    }
     const entries = this.#cluster.log[partition] ?? [];
     const dead = this.#handler.unknownSchemas(partition);
     const readable = this.#readableUntil(entries, range, dead);

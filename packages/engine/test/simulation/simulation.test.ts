@@ -7,6 +7,9 @@ import { sights } from "./world.ts";
 
 type Plan = (random: Random) => FaultPlan;
 
+/** About 10 s of one core; more when others use it too. */
+const patienceMs = 240_000;
+
 /** Runs seeds until one fails; undefined when none does. */
 async function firstFailure(
   seeds: { readonly first: number; readonly count: number },
@@ -26,15 +29,19 @@ function expectNone(failure: Report | undefined): void {
 }
 
 describe("under any mix of kills, freezes, rebalances, outages and bit rot", () => {
-  test("every document ends as the log says, and every invariant holds on the way", async () => {
-    const seen = new Map(sights.map((sight) => [sight, 0]));
-    const failure = await firstFailure({ first: 1, count: 500 }, { plan: swarm }, (report) => {
-      for (const [sight, count] of report.seen) seen.set(sight, (seen.get(sight) ?? 0) + count);
-    });
-    expectNone(failure);
-    const missed = [...seen].filter(([, count]) => count === 0).map(([sight]) => sight);
-    expect(missed).toEqual([]);
-  });
+  test(
+    "every document ends as the log says, and every invariant holds on the way",
+    async () => {
+      const seen = new Map(sights.map((sight) => [sight, 0]));
+      const failure = await firstFailure({ first: 1, count: 500 }, { plan: swarm }, (report) => {
+        for (const [sight, count] of report.seen) seen.set(sight, (seen.get(sight) ?? 0) + count);
+      });
+      expectNone(failure);
+      const missed = [...seen].filter(([, count]) => count === 0).map(([sight]) => sight);
+      expect(missed).toEqual([]);
+    },
+    patienceMs,
+  );
 
   test("the same seed gives the same run, to the last line of its trace", async () => {
     for (const seed of [3, 5, 8]) {
@@ -67,7 +74,11 @@ describe("the simulation notices", () => {
     ["no version guard", 100, swarm],
     ["no ownership check before publishing", 300, sleepy],
     ["an ambiguous answer taken as a fence", 100, swarm],
-  ])("%s, within %i seeds", async (mutant, count, plan) => {
-    expect(await firstFailure({ first: 1, count }, { mutant, plan })).toBeDefined();
-  });
+  ])(
+    "%s, within %i seeds",
+    async (mutant, count, plan) => {
+      expect(await firstFailure({ first: 1, count }, { mutant, plan })).toBeDefined();
+    },
+    patienceMs,
+  );
 });
