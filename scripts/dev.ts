@@ -77,8 +77,10 @@ type Run = {
 async function withServers(run: Run): Promise<number> {
   const { options, terminal, servers, child, givenUp, signal } = run;
   terminal.say(`servers: ${servers.description}`);
-  for (const [name, value] of Object.entries(servers.environment))
-    terminal.say(`  ${name}=${value}`);
+  for (const name of ["KAFKA_BROKERS", "SCHEMA_REGISTRY_URL", "MONGODB_URL"]) {
+    const value = servers.environment[name];
+    if (value !== undefined) terminal.say(`  ${name}=${value}`);
+  }
   await using checkpoints = await checkpointDirectory(servers.transient);
   // Several services on one machine cannot share a port that `.env` may name.
   const environment = { ...servers.environment, ...checkpoints.environment, HTTP_PORT: "0" };

@@ -218,7 +218,11 @@ function durationMs(text: string): number {
 }
 
 /** From the variables of design section 5. */
-export function optionsFrom(env: Readonly<Record<string, string | undefined>>): RecountOptions {
+export function optionsFrom(
+  variables: Readonly<Record<string, string | undefined>>,
+): RecountOptions {
+  // An empty variable counts as not set.
+  const env = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
   const { KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password = "" } = env;
   const mechanism = env["KAFKA_SASL_MECHANISM"] ?? "PLAIN";
   const protocol = env["KAFKA_SECURITY_PROTOCOL"] ?? "PLAINTEXT";

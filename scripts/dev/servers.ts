@@ -17,7 +17,16 @@ export type Servers = AsyncDisposable & {
 const run = promisify(execFile);
 const serverVariables = ["KAFKA_BROKERS", "SCHEMA_REGISTRY_URL", "MONGODB_URL"] as const;
 /** Servers of our own need no credentials, whatever `.env` says of others. */
-const unprotected = { KAFKA_SECURITY_PROTOCOL: "PLAINTEXT" };
+const unprotected = {
+  KAFKA_SECURITY_PROTOCOL: "PLAINTEXT",
+  KAFKA_SASL_USERNAME: "",
+  KAFKA_SASL_PASSWORD: "",
+  KAFKA_SASL_PASSWORD_FILE: "",
+  KAFKA_SSL_CA_FILE: "",
+  SCHEMA_REGISTRY_USERNAME: "",
+  SCHEMA_REGISTRY_PASSWORD: "",
+  SCHEMA_REGISTRY_PASSWORD_FILE: "",
+};
 const engineTimeoutMs = 5_000;
 /** Images may have to be pulled. */
 const composeTimeoutMs = 600_000;

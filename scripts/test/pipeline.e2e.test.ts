@@ -13,10 +13,13 @@ import { readTopic } from "../recount-topic.ts";
 
 const events = 100_000;
 
-/** Traffic of every kind; bad records stay below the share at which the breaker stops everything. */
+/**
+ * Traffic of every kind; bad records stay below the share at which the breaker stops everything. The first one with an
+ * unknown schema id holds its partition up for 30 s, until that is a decision: the traffic has to last for longer.
+ */
 const traffic = [
   `--count=${events}`,
-  "--rate=10000",
+  "--rate=2500",
   "--ads=200",
   "--seed=7",
   "--repeat-ratio=0.5",
@@ -50,11 +53,11 @@ test(
     };
     const pipeline = startPipeline({ ...child, environment, processors: 2, traffic });
     try {
-      await readSome(pipeline.figures, events * 0.2);
+      await readSome(pipeline.figures, events * 0.005);
       kill(pipeline.pid("processor-1"));
-      await readSome(pipeline.figures, events * 0.4);
+      await readSome(pipeline.figures, events * 0.5);
       kill(pipeline.pid("sink"));
-      await readSome(pipeline.figures, events * 0.6);
+      await readSome(pipeline.figures, events * 0.9);
       kill(pipeline.pid("processor-2"));
       await pipeline.produced;
       expect(await pipeline.drain()).toEqual([]);
