@@ -17,10 +17,15 @@ async function main(): Promise<void> {
   if (devstack === undefined) return;
   print("devstack: embedded Kafka, schema registry and MongoDB, for development only");
   print(JSON.stringify({ environment: devstack.environment }));
-  process.send?.({ environment: devstack.environment });
+  tellParent({ environment: devstack.environment });
   await ended;
   await devstack.close();
   if (process.connected) process.disconnect(); // an open channel would keep the process alive
+}
+
+/** To whoever forked this process. A parent that is gone by now is no error here: `disconnect` follows. */
+function tellParent(message: object): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }
 
 async function open(): Promise<Devstack | undefined> {

@@ -150,6 +150,12 @@ test.for(["SIGTERM", "SIGINT"] as const)(
   },
 );
 
+test("as a child, it tells its parent where the servers are", async () => {
+  const { child, ready } = start([], "fork");
+  const [message] = await once(child, "message");
+  expect(message).toEqual({ environment: await ready });
+});
+
 test("as a child, it ends when its parent's channel is gone", async () => {
   const { child, ready } = start([], "fork");
   await ready;
