@@ -22,7 +22,7 @@ import type { OutputTopics } from "./output-records.ts";
 import { type TaskProgress, taskProgress } from "./progress.ts";
 import { resultLog } from "./result-log.ts";
 import { allEvents, runLog } from "./run-log.ts";
-import { systemClock } from "./system-clock.ts";
+import { systemClock } from "@adstream/service/system-clock";
 import { zstdCodec } from "./zstd-codec.ts";
 
 /** A processor that is connected and reads nothing yet. */

@@ -14,7 +14,7 @@ import { environment, flags, trafficSettings } from "./config.ts";
 import { openPace } from "./pace.ts";
 import { publishTraffic } from "./publish.ts";
 import { openTally, producerMetrics } from "./tally.ts";
-import { systemClock } from "./system-clock.ts";
+import { systemClock } from "@adstream/service/system-clock";
 import type { ServiceContext } from "@adstream/service/run-service";
 import type { ProducerConfig } from "./config.ts";
 
@@ -39,11 +39,11 @@ async function main(context: ServiceContext<ProducerConfig>): Promise<void> {
   });
 
   const clock = systemClock;
-  const startMs = clock.monotonicMs();
+  const startMs = clock.nowMs();
   const pace = openPace({ arrivals: uniformArrivals(config.PRODUCER_RATE), startMs, maxBehindMs });
   const tally = openTally();
   producerMetrics(metrics, tally, {
-    behindMs: () => Math.max(0, clock.monotonicMs() - pace.nextMs()),
+    behindMs: () => Math.max(0, clock.nowMs() - pace.nextMs()),
     skippedMs: () => pace.skippedMs(),
   });
   const { encode } = avroCodec(adEventSchema);
@@ -59,7 +59,7 @@ async function main(context: ServiceContext<ProducerConfig>): Promise<void> {
   } finally {
     clearInterval(report);
     status(tally.counts());
-    const seconds = (clock.monotonicMs() - startMs) / 1_000;
+    const seconds = (clock.nowMs() - startMs) / 1_000;
     const totals = { ...tally.counts(), seconds, perSecond: Math.round(tally.records / seconds) };
     log.info({ ...totals, skippedMs: pace.skippedMs() }, "traffic ended");
   }

@@ -3,22 +3,13 @@ import type { Emission } from "./ad-events.ts";
 import type { Encoder } from "./bad-records.ts";
 import type { Pace } from "./pace.ts";
 import type { Tally } from "./tally.ts";
+import type { Clock } from "@adstream/service/system-clock";
 
 /** A record on its way to the log; the key decides the partition. */
 export type Outgoing = {
   readonly topic: string;
   readonly key: string;
   readonly value: Uint8Array | null;
-};
-
-/** Time as the loop sees it; tests move it by hand. */
-export type Clock = {
-  /** Never steps back. */
-  monotonicMs(): number;
-  /** Unix time. */
-  wallMs(): number;
-  /** Resolves after `delayMs`, or as soon as the signal is aborted. */
-  sleep(delayMs: number, signal: AbortSignal): Promise<void>;
 };
 
 export type Traffic = {
@@ -48,7 +39,7 @@ const maxBatchRecords = 5_000;
 export async function publishTraffic(traffic: Traffic, signal: AbortSignal): Promise<void> {
   const { pace, publish, tally, clock, count } = traffic;
   while (!signal.aborted && tally.records < count) {
-    const nowMs = clock.monotonicMs();
+    const nowMs = clock.nowMs();
     const dueMs = pace.take(nowMs, Math.min(maxBatchRecords, count - tally.records));
     if (dueMs.length > 0) {
       const toWallMs = clock.wallMs() - nowMs;
@@ -57,7 +48,7 @@ export async function publishTraffic(traffic: Traffic, signal: AbortSignal): Pro
       for (const emission of emissions) tally.add(emission);
     }
     if (tally.records >= count) return;
-    const waitMs = Math.max(nowMs + tickMs, pace.nextMs()) - clock.monotonicMs();
+    const waitMs = Math.max(nowMs + tickMs, pace.nextMs()) - clock.nowMs();
     if (waitMs > 0) await clock.sleep(Math.min(waitMs, maxSleepMs), signal);
   }
 }

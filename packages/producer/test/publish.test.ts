@@ -5,14 +5,15 @@ import { openPace } from "../src/pace.ts";
 import { publishTraffic } from "../src/publish.ts";
 import { openTally } from "../src/tally.ts";
 import type { Emission } from "../src/ad-events.ts";
-import type { Clock, Outgoing, Traffic } from "../src/publish.ts";
+import type { Clock } from "@adstream/service/system-clock";
+import type { Outgoing, Traffic } from "../src/publish.ts";
 
 const wallStartMs = 1_700_000_000_000;
 
 /** Time passes only by sleeping, or when a test says so. */
 class HandClock implements Clock {
   elapsedMs = 0;
-  monotonicMs(): number {
+  nowMs(): number {
     return this.elapsedMs;
   }
   wallMs(): number {
