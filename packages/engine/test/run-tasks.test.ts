@@ -86,16 +86,18 @@ describe("a new assignment", () => {
     expect(one.runner.tasks).toHaveLength(1);
   });
 
-  test("lets an interrupted take-over end, and its claim does not fence the one that follows", async () => {
-    const create = gate();
+  test("waits for an interrupted take-over, whose late claim would fence it", async () => {
+    const firstClaim = gate();
+    let creates = 0;
     one.store.onCreate = async (): Promise<StoreFault> => {
-      await create.wait();
+      if (creates++ === 0) await firstClaim.wait();
       return "none";
     };
     await assign(one, 0);
     await assign(one);
     await assign(one, 0);
-    create.open();
+    expect(one.source.reading).toEqual([]);
+    firstClaim.open();
     await settle();
     world.log.append(0, record(0, { eventTime: 5 }));
     await live(10, one);
