@@ -41,8 +41,9 @@ export function readVarint(cursor: ByteCursor): number {
   let byte = bytes[position++] ?? 0;
   let zigzag = byte & 0x7f;
   for (let shift = 7; byte > 0x7f; shift += 7) {
-    if (position >= end || shift > 28) return fail(cursor, malformed);
+    if (position >= end) return fail(cursor, malformed);
     byte = bytes[position++] ?? 0;
+    // The fifth byte has four bits left to give, and ends the number.
     if (shift === 28 && byte > 0x0f) return fail(cursor, malformed);
     zigzag |= (byte & 0x7f) << shift;
   }

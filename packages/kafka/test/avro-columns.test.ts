@@ -410,7 +410,12 @@ describe("skipped fields", () => {
       [...varint(1), 1],
       outOfBounds,
     ],
-    ["a long of eleven bytes", "long", [...Array.from({ length: 10 }, () => 0x80), 1], malformed],
+    [
+      "a long of eleven bytes",
+      "long",
+      [...Array.from({ length: 10 }, () => 0x80), 1, ...good],
+      malformed,
+    ],
     ["bytes beyond the datum", "bytes", [...varint(99)], outOfBounds],
     ["a fixed beyond the datum", { type: "fixed", name: "F", size: 99 }, [], malformed],
     ["a union without such a branch", ["null", "int"], [...varint(7)], malformed],
