@@ -23,7 +23,7 @@ export function openTerminal(out: NodeJS.WriteStream): Terminal {
       out.write(`${shown === "" ? "" : clearLine}${line}\n${shown}`);
     },
     live(line) {
-      shown = line.slice(0, Math.max(20, out.columns - 1));
+      shown = line.slice(0, Math.max(20, (out.columns || 120) - 1));
       out.write(`${clearLine}${shown}`);
     },
     end() {
