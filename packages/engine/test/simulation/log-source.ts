@@ -10,6 +10,7 @@ export type Cluster = {
   readonly committed: Map<number, number>;
   /** Schema ids the registry knows now. */
   readonly schemas: Set<number>;
+  readonly schemaPatienceMs: number;
 };
 
 type Partition = {
@@ -21,7 +22,6 @@ type Partition = {
 };
 
 const flushBudgetMs = 3_000;
-const patienceMs = 4_000;
 
 /** A member of the consumer group, as the contract of `LogSource` describes it. */
 export class SimulatedSource implements LogSource {
@@ -265,7 +265,11 @@ export class SimulatedSource implements LogSource {
   ): void {
     const { nowMs } = this.#process.world;
     assigned.unknownSinceMs ??= nowMs;
-    if (entry?.kind !== "record" || nowMs - assigned.unknownSinceMs < patienceMs) return;
+    if (
+      entry?.kind !== "record" ||
+      nowMs - assigned.unknownSinceMs < this.#cluster.schemaPatienceMs
+    )
+      return;
     this.#handler?.schemaUnknown(partition, entry.schemaId);
   }
 }

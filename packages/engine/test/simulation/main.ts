@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { describeFailure, simulate } from "./simulate.ts";
+import { calm, sleepy, swarm } from "./faults.ts";
 import { type MutantName, mutants } from "./mutants.ts";
 import { sights } from "./world.ts";
 
@@ -7,6 +8,7 @@ const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000" },
     first: { type: "string", default: "1" },
+    plan: { type: "string", default: "swarm" },
     trace: { type: "string", default: "60" },
     mutant: { type: "string", default: "none" },
   },
@@ -16,13 +18,16 @@ const seeds = Number(values.seeds);
 const mutant = Object.keys(mutants).find((name): name is MutantName => name === values.mutant);
 if (mutant === undefined) throw new RangeError(`no such mutant: ${values.mutant}`);
 
+const plan = [swarm, sleepy, calm].find(({ name }) => name === values.plan);
+if (plan === undefined) throw new RangeError(`no such plan: ${values.plan}`);
+
 const startedAt = performance.now();
 const seen = Object.fromEntries(sights.map((sight) => [sight, 0]));
 const failed: number[] = [];
 let records = 0;
 let steps = 0;
 for (let seed = first; seed < first + seeds; seed++) {
-  const report = await simulate(seed, { mutant });
+  const report = await simulate(seed, { mutant, plan });
   records += report.records;
   steps += report.steps;
   for (const [sight, count] of report.seen) seen[sight] = (seen[sight] ?? 0) + count;

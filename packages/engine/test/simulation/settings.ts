@@ -18,11 +18,16 @@ export type Settings = {
   readonly busyMs: number;
   /** When the registry learns the strange schema. */
   readonly schemaKnownAtMs: number;
+  /** How long a source waits for it before it asks for a decision. */
+  readonly schemaPatienceMs: number;
 };
 
 export function randomSettings(random: Random): Settings {
   const sizeMs = random.pick([10_000, 20_000, 30_000]);
   const maxFutureMs = 20_000;
+  const idleTimeoutMs = random.pick([4_000, 8_000, 12_000, Number.POSITIVE_INFINITY]);
+  // A zombie is held back by the idle timeout: schema decisions must be no quicker, or never be contradicted.
+  const closes = Number.isFinite(idleTimeoutMs);
   return {
     job: {
       name: "job",
@@ -40,7 +45,7 @@ export function randomSettings(random: Random): Settings {
       onlyFinal: random.chance(0.15),
       emitIntervalMs: 1_000,
       checkpointIntervalMs: random.pick([2_000, 5_000]),
-      idleTimeoutMs: random.pick([4_000, 8_000, 12_000, Number.POSITIVE_INFINITY]),
+      idleTimeoutMs,
     },
     traffic: {
       disorderMs: random.pick([500, 4_000]),
@@ -52,6 +57,11 @@ export function randomSettings(random: Random): Settings {
     processors: random.between(1, 3),
     sinks: random.between(1, 2),
     busyMs: random.pick([60_000, 120_000]),
-    schemaKnownAtMs: random.pick([0, 20_000, 60_000, Number.POSITIVE_INFINITY]),
+    schemaKnownAtMs: random.pick([
+      0,
+      ...(closes ? [20_000, 60_000] : []),
+      Number.POSITIVE_INFINITY,
+    ]),
+    schemaPatienceMs: closes ? idleTimeoutMs : 4_000,
   };
 }

@@ -55,7 +55,9 @@ export async function simulate(seed: number, options: SimulationOptions = {}): P
   });
   const documents = new SimulatedDocuments(world);
   const schemas = new Set([1]);
-  const cluster = { log, coordinator, schemas, committed: new Map<number, number>() };
+  const { schemaPatienceMs } = settings;
+  const committed = new Map<number, number>();
+  const cluster = { log, coordinator, schemas, schemaPatienceMs, committed };
   const members = new Members({ world, settings, cluster, store, results, mutant }, documents);
   const producer = new Producer(world, log, settings.traffic, settings.busyMs);
   const disturber = new Disturber({ world, members, coordinator, store, documents, producer });
