@@ -41,7 +41,7 @@ describe("the key dictionary", () => {
   });
 
   test("tells keys with the same hash apart", () => {
-    const twins = collidingKeys(12);
+    const twins = collidingKeys(4);
     expect(new Set(twins.map(fnv1a)).size).toBeLessThan(twins.length);
     const keys = new KeyDictionary();
     expect(twins.map((key) => idOf(keys, key))).toEqual(twins.map((_, id) => id));
