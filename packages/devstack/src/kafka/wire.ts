@@ -159,7 +159,8 @@ export class WireWriter {
     const length = Buffer.byteLength(value);
     if (this.flexible) this.#uvarint(length + 1);
     else this.int16(length);
-    this.#position += this.#room(length).write(value, this.#position);
+    const chunk = this.#room(length); // First: it may begin a chunk, and "+=" reads the position before it.
+    this.#position += chunk.write(value, this.#position);
     return this;
   }
 
