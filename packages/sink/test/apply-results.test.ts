@@ -94,17 +94,22 @@ describe("forgetting", () => {
     expect(store.calls).toEqual({ finds: 2, writes: 2 });
   });
 
-  test("happens by itself beyond the bound of the cache, oldest first", async () => {
+  test("happens by itself beyond the bound of the cache, to what was unused for longest", async () => {
     const store = memoryStore();
     const applier = applierOf(store, { cacheDocuments: 2 });
-    for (const ad_id of ["a", "b", "c"]) await applier.apply([adResult({ ad_id })], never);
+    for (const [ad_id, version] of [
+      ["a", 2n],
+      ["b", 2n],
+      ["a", 4n],
+      ["c", 2n],
+    ] as const) {
+      await applier.apply([adResult({ ad_id, version })], never);
+    }
     store.calls.finds = 0;
-    await applier.apply(
-      ["b", "c"].map((ad_id) => adResult({ ad_id, version: 4n })),
-      never,
-    );
+    const results = ["a", "c"].map((ad_id) => adResult({ ad_id, version: 6n }));
+    await applier.apply(results, never);
     expect(store.calls.finds).toBe(0);
-    await applier.apply([adResult({ ad_id: "a", version: 4n })], never);
+    await applier.apply([adResult({ ad_id: "b", version: 6n })], never);
     expect(store.calls.finds).toBe(1);
   });
 });

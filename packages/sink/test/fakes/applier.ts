@@ -7,6 +7,9 @@ import {
 } from "../../src/apply-results.ts";
 import type { DocumentStore } from "../../src/ports.ts";
 
+/** More than any test has reason for: code that retries for ever fails instead of hanging the run. */
+const maxSleeps = 10_000;
+
 /** Virtual time: a sleep takes no time and moves the clock. */
 export function virtualClock(): Clock & { readonly sleeps: number[] } {
   let nowMs = 0;
@@ -16,6 +19,7 @@ export function virtualClock(): Clock & { readonly sleeps: number[] } {
     nowMs: () => nowMs,
     wallMs: () => nowMs,
     async sleep(ms: number) {
+      if (sleeps.length === maxSleeps) throw new Error(`slept ${maxSleeps} times in one test`);
       sleeps.push(ms);
       nowMs += ms;
     },
