@@ -181,7 +181,9 @@ export class TaskRunner implements LogHandler {
   async #runUntilDropped(owned: OwnedTask): Promise<void> {
     const { partition } = owned.task;
     await owned.run();
-    if (this.#tasks.get(partition) !== owned || this.#stopped.signal.aborted) return;
+    // Not started: assigned again meanwhile, and the take-over that goes on will find it dropped.
+    const ours = this.#tasks.get(partition) === owned && owned.started;
+    if (!ours || this.#stopped.signal.aborted) return;
     // Fenced although the group still gives it to us: a claim of an earlier assignment came late, or we are the frozen one.
     this.#tasks.delete(partition);
     this.#options.source.pause(partition);

@@ -44,6 +44,23 @@ describe("a new assignment", () => {
     expect(world.kinds()).toBe("claim checkpoint claim claim");
   });
 
+  test("takes a task up once that turns out to be lost while it waits", async () => {
+    world.log.append(0, record(0, { eventTime: 5 }));
+    await assign(one, 0);
+    await live(4, one);
+    const ack = gate();
+    one.beforeAck = ack.wait;
+    world.log.append(0, record(1, { eventTime: 6 }));
+    await live(2, one);
+    await assign(new FakeProcess(world, "two"), 0);
+    await assign(one, 0);
+    ack.open();
+    await settle();
+    await live(5, one);
+    expect(one.trace.filter((line) => line === "fenced p0")).toHaveLength(1);
+    expect(one.trace.filter((line) => line.startsWith("start p0"))).toHaveLength(2);
+  });
+
   test("takes no records before it is taken up", async () => {
     world.log.append(0, record(0));
     await assign(one, 0);
