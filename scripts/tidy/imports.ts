@@ -13,7 +13,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   sink: ["contracts", "engine", "kafka", "service"],
   dashboard: ["contracts", "kafka", "service"],
   devstack: [],
-  bench: ["contracts", "devstack", "kafka"],
+  bench: ["contracts", "devstack", "engine", "kafka"],
   scripts: ["contracts", "devstack", "kafka", "service"],
 };
 

@@ -1,0 +1,161 @@
+import { adEventSchema } from "@adstream/contracts/ad-event";
+import avro from "avsc";
+import kafkajs, { type Admin, type Kafka } from "kafkajs";
+import { adEvents, adName, type EventChunk, type EventOptions } from "./ad-events.ts";
+import type { Codec } from "./codecs.ts";
+import { Oracle, type WindowSums } from "./oracle.ts";
+import { type Produce, ProduceSocket } from "./produce-socket.ts";
+import { BatchBuilder, type ValueWriter } from "./record-batches.ts";
+
+export type FillOptions = EventOptions & {
+  readonly kafka: Kafka;
+  readonly admin: Admin;
+  readonly topic: string;
+  readonly partitions: number;
+  readonly codec: Codec;
+  /** Of the events' schema. */
+  readonly schemaId: number;
+};
+
+export type Filled = {
+  /** What a right consumer finds in each closed window. */
+  readonly expected: ReadonlyMap<string, WindowSums>;
+  /** Events, and one record per partition that closes all windows. */
+  readonly records: number;
+  readonly bytes: number;
+};
+
+/** How far behind the last event the closing records are. */
+const closingMs = 600_000;
+/** Ads of the closing records; their windows stay open. */
+export const closingAd = "__close";
+
+/** Fills a topic that is there and empty; events are keyed by ad and partitioned as kafkajs and Java do it. */
+export async function fillTopic(options: FillOptions): Promise<Filled> {
+  await using sockets = await openSockets(options);
+  const { topic, partitions, codec } = options;
+  const oracle = new Oracle(options.ads);
+  const writeValue = valueWriter(options.schemaId);
+  const keys = adKeys(options.ads);
+  const partitionOf = adPartitions(options);
+  const builders = Array.from({ length: partitions }, () => new BatchBuilder(codec));
+  let bytes = 0;
+  let ready: Produce[] = [];
+  const take = (partition: number, builder: BatchBuilder): void => {
+    const batch = builder.take();
+    bytes += batch.length;
+    ready.push({ topic, partition, batch });
+  };
+  let lastTime = options.startMs;
+  for (const chunk of adEvents(options)) {
+    oracle.count(chunk);
+    for (let row = 0; row < chunk.count; row++) {
+      const ad = chunk.ad[row] ?? 0;
+      const partition = partitionOf[ad] ?? 0;
+      const builder = builders[partition];
+      const key = keys[ad];
+      if (builder === undefined || key === undefined) continue;
+      builder.add(key, chunk, row, writeValue);
+      if (builder.full) take(partition, builder);
+    }
+    lastTime = chunk.logTime[chunk.count - 1] ?? lastTime;
+    for (const produce of ready) await sockets.send(produce);
+    ready = [];
+  }
+  const closing = closingChunk(lastTime + closingMs);
+  const writeClosing = valueWriter(options.schemaId, () => closingAd);
+  for (const [partition, builder] of builders.entries()) {
+    if (builder.count > 0) take(partition, builder);
+    builder.add(Buffer.from(closingAd), closing, 0, writeClosing);
+    take(partition, builder);
+  }
+  for (const produce of ready) await sockets.send(produce);
+  await sockets.flush();
+  return { expected: oracle.rows(), records: options.events + partitions, bytes };
+}
+
+/** Confluent's frame and the Avro datum, by avsc: what other people's producers write. */
+function valueWriter(schemaId: number, name: (ad: number) => string = adName): ValueWriter {
+  const type = avro.Type.forSchema(JSON.parse(adEventSchema));
+  const names = new Map<number, string>();
+  const nameOf = (ad: number): string => {
+    const known = names.get(ad) ?? name(ad);
+    names.set(ad, known);
+    return known;
+  };
+  return (into, { ad, time, clicks, views, cents }, row) => {
+    into[0] = 0;
+    into.writeUInt32BE(schemaId, 1);
+    const event = {
+      ad_id: nameOf(ad[row] ?? 0),
+      timestamp: time[row] ?? 0,
+      clicks: clicks[row] ?? 0,
+      views: views[row] ?? 0,
+      cost: (cents[row] ?? 0) / 100,
+      event_id: null,
+    };
+    return type.encode(event, into, 5);
+  };
+}
+
+function closingChunk(time: number): EventChunk {
+  const zero = Int32Array.of(0);
+  return {
+    count: 1,
+    ad: zero,
+    time: Float64Array.of(time),
+    logTime: Float64Array.of(time),
+    clicks: zero,
+    views: zero,
+    cents: zero,
+  };
+}
+
+function adKeys(ads: number): Buffer[] {
+  return Array.from({ length: ads }, (_, ad) => Buffer.from(adName(ad)));
+}
+
+function adPartitions({ topic, ads, partitions }: FillOptions): Int32Array {
+  const partition = kafkajs.Partitioners.DefaultPartitioner();
+  const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({
+    partitionErrorCode: 0,
+    partitionId,
+    leader: 0,
+    replicas: [],
+    isr: [],
+  }));
+  return Int32Array.from(adKeys(ads), (key) =>
+    partition({ topic, partitionMetadata, message: { key, value: null } }),
+  );
+}
+
+type Sockets = AsyncDisposable & {
+  send(produce: Produce): Promise<void>;
+  flush(): Promise<void>;
+};
+
+/** A socket to each leader. */
+async function openSockets({ admin, topic }: FillOptions): Promise<Sockets> {
+  const { brokers } = await admin.describeCluster();
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const open = new Map<number, ProduceSocket>();
+  const byPartition = new Map<number, ProduceSocket>();
+  for (const { partitionId, leader } of topics[0]?.partitions ?? []) {
+    const broker = brokers.find(({ nodeId }) => nodeId === leader);
+    if (broker === undefined) throw new Error(`${topic} partition ${partitionId} has no leader`);
+    const socket = open.get(leader) ?? (await ProduceSocket.open(broker.host, broker.port));
+    open.set(leader, socket);
+    byPartition.set(partitionId, socket);
+  }
+  return {
+    async send(produce) {
+      await byPartition.get(produce.partition)?.send(produce);
+    },
+    async flush() {
+      for (const socket of open.values()) await socket.flush();
+    },
+    async [Symbol.asyncDispose]() {
+      for (const socket of open.values()) socket[Symbol.dispose]();
+    },
+  };
+}

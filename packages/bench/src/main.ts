@@ -1,0 +1,16 @@
+import { throughput } from "./throughput.ts";
+import { throughputUsage } from "./throughput-options.ts";
+
+const exitConfiguration = 64;
+const [command, ...args] = process.argv.slice(2);
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
+  throughput,
+};
+
+const run = commands[command ?? ""];
+if (run === undefined || args.includes("--help")) {
+  process.stderr.write(`${throughputUsage}\n`);
+  process.exitCode = run === undefined ? exitConfiguration : 0;
+} else {
+  process.exitCode = await run(args);
+}

@@ -1,0 +1,77 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+/** Where the benchmark runs. */
+export type Servers = AsyncDisposable & {
+  /** For the report. */
+  readonly description: string;
+  /** What children need to reach them. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly brokers: readonly string[];
+  readonly registryUrl: string;
+};
+
+const devstackProgram = fileURLToPath(import.meta.resolve("@adstream/devstack/main"));
+/** The embedded servers ask for no credentials, whatever the environment says of others. */
+const plainKafka = {
+  KAFKA_SECURITY_PROTOCOL: "PLAINTEXT",
+  KAFKA_SASL_USERNAME: "",
+  KAFKA_SASL_PASSWORD: "",
+  KAFKA_SASL_PASSWORD_FILE: "",
+  KAFKA_SSL_CA_FILE: "",
+};
+const openRegistry = {
+  SCHEMA_REGISTRY_USERNAME: "",
+  SCHEMA_REGISTRY_PASSWORD: "",
+  SCHEMA_REGISTRY_PASSWORD_FILE: "",
+};
+
+/** Kafka and the registry of the environment; what it does not name is embedded, in a process of its own. */
+export async function openServers(): Promise<Servers> {
+  const { KAFKA_BROKERS: brokers = "", SCHEMA_REGISTRY_URL: registry = "" } = process.env;
+  const embedded = brokers === "" || registry === "" ? await startDevstack() : undefined;
+  const environment = {
+    ...plainKafka,
+    ...openRegistry,
+    KAFKA_BROKERS: brokers || (embedded?.environment["KAFKA_BROKERS"] ?? ""),
+    SCHEMA_REGISTRY_URL: registry || (embedded?.environment["SCHEMA_REGISTRY_URL"] ?? ""),
+  };
+  return {
+    description: brokers === "" ? "embedded Kafka" : `Kafka at ${brokers}`,
+    environment,
+    brokers: environment.KAFKA_BROKERS.split(","),
+    registryUrl: environment.SCHEMA_REGISTRY_URL.replace(/\/$/, ""),
+    async [Symbol.asyncDispose]() {
+      await embedded?.stop();
+    },
+  };
+}
+
+type Embedded = {
+  readonly environment: Readonly<Record<string, string>>;
+  stop(): Promise<void>;
+};
+
+async function startDevstack(): Promise<Embedded> {
+  const child = spawn(process.execPath, [devstackProgram], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  const exited = once(child, "exit");
+  const started = Promise.withResolvers<Record<string, string>>();
+  child.on("message", (message) => {
+    const environment: unknown = Reflect.get(Object(message), "environment");
+    started.resolve({ ...Object(environment) });
+  });
+  const early = exited.then(() => {
+    throw new Error("the embedded servers did not start");
+  });
+  early.catch(() => {}); // Lost the race long ago when they end as told.
+  return {
+    environment: await Promise.race([started.promise, early]),
+    async stop() {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}

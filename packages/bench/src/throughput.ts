@@ -1,0 +1,195 @@
+import { randomBytes } from "node:crypto";
+import { adEventSchema } from "@adstream/contracts/ad-event";
+import { valueSubject } from "@adstream/contracts/topics";
+import kafkajs, { type Admin, type Kafka } from "kafkajs";
+import { spanMs } from "./ad-events.ts";
+import { registerCodecs } from "./codecs.ts";
+import { type Drain, type DrainOptions, drainWithProcessor, drainWithStock } from "./drain.ts";
+import { type Filled, fillTopic } from "./fill-topic.ts";
+import { type Origin, origin } from "./machine.ts";
+import { isRight } from "./oracle.ts";
+import { openServers } from "./servers.ts";
+import { median, table } from "./table.ts";
+import { type ThroughputOptions, throughputOptions } from "./throughput-options.ts";
+
+type Report = Origin & {
+  readonly servers: string;
+  readonly options: ThroughputOptions;
+  readonly topicBytes: number;
+  readonly drains: readonly Drain[];
+  readonly medians: readonly Medians[];
+  /** Of the medians: events/s of adstream to those of kafkajs. */
+  readonly rateRatio: number;
+  /** Of the medians: CPU seconds of kafkajs to those of adstream. */
+  readonly cpuRatio: number;
+};
+
+const clients = ["adstream", "kafkajs"] as const;
+const measures = [
+  "seconds",
+  "eventsPerSecond",
+  "cpuSecondsPerMillion",
+  "cpuSecondsPerMillionRunning",
+  "peakRssMiB",
+] as const;
+type Medians = Pick<Drain, "client" | (typeof measures)[number]>;
+
+/**
+ * Fills a topic with seeded events and drains it with the processor and with a stock consumer, in turns.
+ * @returns the exit code: 1 when a result is wrong
+ */
+export async function throughput(args: readonly string[]): Promise<number> {
+  const options = throughputOptions(args);
+  const from = origin(["throughput", ...args]);
+  const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  registerCodecs();
+  await using servers = await openServers();
+  const kafka = new kafkajs.Kafka({
+    brokers: [...servers.brokers],
+    logLevel: kafkajs.logLevel.ERROR,
+  });
+  const name = `bench-${randomBytes(4).toString("hex")}`;
+  await using admin = await openAdmin(kafka);
+  const topic = `${name}-events`;
+  const filled = await fill({ kafka, admin: admin.client, topic, options }, servers.registryUrl);
+  try {
+    const mib = (filled.bytes / 2 ** 20).toFixed(0);
+    say(`${filled.records} records, ${mib} MiB in ${topic} on ${servers.description}`);
+    const drains: Drain[] = [];
+    for (let run = 0; run < options.runs; run++) {
+      const shared = {
+        ...filled,
+        kafka,
+        admin: admin.client,
+        environment: servers.environment,
+        topic,
+        nodeArguments: profiling(options),
+      };
+      for (const client of clients) {
+        const drained = await drain(client, { ...shared, run: `${name}-${client}-${run}` });
+        say(row(drained).join("  "));
+        drains.push(drained);
+      }
+    }
+    const report = summarise(from, servers.description, options, filled, drains);
+    process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : text(report));
+    return drains.every(({ rows }) => isRight(rows)) ? 0 : 1;
+  } finally {
+    await admin.client.deleteTopics({ topics: [topic] });
+  }
+}
+
+function drain(client: Drain["client"], options: DrainOptions): Promise<Drain> {
+  return client === "adstream" ? drainWithProcessor(options) : drainWithStock(options);
+}
+
+type Target = {
+  readonly kafka: Kafka;
+  readonly admin: Admin;
+  readonly topic: string;
+  readonly options: ThroughputOptions;
+};
+
+async function fill({ kafka, admin, topic, options }: Target, registry: string): Promise<Filled> {
+  const { events, partitions } = options;
+  const configEntries = [{ name: "message.timestamp.type", value: "CreateTime" }];
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: [{ topic, numPartitions: partitions, configEntries }],
+  });
+  const schemaId = await registerSchema(registry, valueSubject(topic));
+  // Brokers refuse timestamps ahead of their clock, and the closing records are 10 min ahead of the events.
+  const startMs = Math.floor((Date.now() - spanMs(events) - 900_000) / 60_000) * 60_000;
+  return fillTopic({ ...options, kafka, admin, topic, schemaId, startMs });
+}
+
+async function registerSchema(registry: string, subject: string): Promise<number> {
+  const response = await fetch(`${registry}/subjects/${subject}/versions`, {
+    method: "POST",
+    headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
+    body: JSON.stringify({ schema: adEventSchema }),
+  });
+  const answer: unknown = await response.json();
+  const id = Number(Reflect.get(Object(answer), "id"));
+  if (Number.isInteger(id)) return id;
+  throw new Error(`the registry answers ${response.status}: ${JSON.stringify(answer)}`);
+}
+
+async function openAdmin(kafka: Kafka): Promise<AsyncDisposable & { readonly client: Admin }> {
+  const client = kafka.admin();
+  await client.connect();
+  return { client, [Symbol.asyncDispose]: () => client.disconnect() };
+}
+
+function profiling({ profile }: ThroughputOptions): string[] {
+  return profile === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profile}`];
+}
+
+function summarise(
+  from: Origin,
+  servers: string,
+  options: ThroughputOptions,
+  filled: Filled,
+  drains: readonly Drain[],
+): Report {
+  const medians = clients.map((client) => mediansOf(client, drains));
+  const [ours, theirs] = medians;
+  return {
+    ...from,
+    servers,
+    options,
+    topicBytes: filled.bytes,
+    drains,
+    medians,
+    rateRatio: (ours?.eventsPerSecond ?? 0) / (theirs?.eventsPerSecond ?? 0),
+    cpuRatio: (theirs?.cpuSecondsPerMillion ?? 0) / (ours?.cpuSecondsPerMillion ?? 0),
+  };
+}
+
+function mediansOf(client: Drain["client"], drains: readonly Drain[]): Medians {
+  const own = drains.filter((one) => one.client === client);
+  const [first] = own;
+  if (first === undefined) throw new Error(`nothing was drained by ${client}`);
+  const figures = Object.fromEntries(
+    measures.map((measure) => [measure, median(own.map((one) => one[measure]))]),
+  );
+  return { ...first, ...figures };
+}
+
+const head = ["client", "events/s", "s", "CPU s/M", "without start", "RSS MiB", "right", "wrong"];
+
+function row(drained: Drain): string[] {
+  const { client, rows } = drained;
+  return [
+    ...figures(client, drained),
+    String(rows.right),
+    String(rows.wrong + rows.missing + rows.extra),
+  ];
+}
+
+function figures(name: string, drained: Medians): string[] {
+  return [
+    name,
+    drained.eventsPerSecond.toLocaleString("en"),
+    drained.seconds.toFixed(2),
+    drained.cpuSecondsPerMillion.toFixed(3),
+    drained.cpuSecondsPerMillionRunning.toFixed(3),
+    drained.peakRssMiB.toFixed(0),
+  ];
+}
+
+function text({ drains, medians, rateRatio, cpuRatio, options, servers, machine }: Report): string {
+  const { cpu, cores, load } = machine;
+  const lines = [
+    `${options.events} events, ${options.ads} ads, ${options.partitions} partitions, codec ${options.codec}, ${servers}`,
+    `${cores} cores of ${cpu}, load ${load}`,
+    "",
+    table(head, [
+      ...drains.map(row),
+      ...(options.runs > 1 ? medians.map((one) => figures(`${one.client}, median`, one)) : []),
+    ]),
+    "",
+    `adstream : kafkajs = ${rateRatio.toFixed(1)} x the events/s, CPU 1 : ${cpuRatio.toFixed(1)}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
