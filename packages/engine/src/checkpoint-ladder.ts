@@ -63,7 +63,7 @@ export class CheckpointLadder {
 
   /**
    * Takes the next number for `writer`, on top of the newest checkpoint.
-   * @returns the number and what to restore; undefined when others won every race
+   * @returns the number and what to restore; undefined when others won every race, or are ahead already
    */
   async claim(
     header: (seq: number, base: number) => ClaimHeader,
@@ -73,7 +73,10 @@ export class CheckpointLadder {
       const seq = newest.top + 1;
       const claim = header(seq, newest.checkpoint?.header.seq ?? 0);
       const created = await this.create({ header: claim, payload: new Uint8Array(0) }, []);
-      if (created === "mine") return { seq, newest };
+      if (created === "mine") {
+        // Frozen since it listed, a process may have got a number that others used and pruned in the meantime.
+        return (await this.top()) > seq ? undefined : { seq, newest };
+      }
       if (created !== "taken") {
         const text = `claim ${seq} of ${this.#folder} could not be written`;
         throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", text);

@@ -113,6 +113,19 @@ describe("a claim", () => {
     expect(races).toBe(20);
   });
 
+  test("of a process that was frozen gets no number that others used and pruned", async () => {
+    const store = storeOf({ 1: claimFrame(1, 0), 2: checkpointFrame(2) });
+    store.onCreate = async (): Promise<StoreFault> => {
+      store.onCreate = () => "none";
+      // Meanwhile numbers 3 to 12 were written, and those below the newest five checkpoints pruned.
+      await store.remove(nameOf(2));
+      await store.create(nameOf(12), encodeFrame(checkpointFrame(12)));
+      return "none";
+    };
+    expect(await ladderOn(store).claim(claimOf("late"))).toBeUndefined();
+    expect(await ladderOn(store).claim(claimOf("late"))).toMatchObject({ seq: 13 });
+  });
+
   test("whose answer was lost is recognised as ours", async () => {
     const store = storeOf({});
     store.onCreate = () => "lost answer";
