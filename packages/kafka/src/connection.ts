@@ -138,7 +138,13 @@ function acceptsSocket(broker: string): Promise<void> {
   const host = hostOf(broker);
   const socket = connectSocket({ host, port: Number(broker.slice(broker.lastIndexOf(":") + 1)) });
   const unavailable = (reason: string) =>
-    reject(new StreamError("SERVER_UNAVAILABLE", "retry", `no connection to ${broker}: ${reason}`));
+    reject(
+      new StreamError(
+        "SERVER_UNAVAILABLE",
+        "retry",
+        `Kafka is not reachable at ${broker} (KAFKA_BROKERS): ${reason}`,
+      ),
+    );
   socket.setTimeout(connectionTimeoutMs, () => unavailable("timeout"));
   socket.once("error", (error: NodeJS.ErrnoException) => unavailable(error.code ?? error.name));
   socket.once("connect", () => resolve());
