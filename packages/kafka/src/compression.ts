@@ -15,7 +15,8 @@ export const maxBodyBytes: number = 64 * 1024 * 1024;
 /**
  * The records of a batch, decompressed: a view of `bytes` for "none", else an array of its own.
  *
- * Snappy and lz4 are ours: on batches of Kafka's size they are faster than the native packages.
+ * Snappy and lz4 are ours: bounded before they allocate, and no binary to install. Native packages take about half the
+ * time; where that matters, zstd packs tighter and unpacks faster than either.
  *
  * @param maxBytes highest length of the result
  * @throws {StreamError} BATCH_CORRUPT when the content is broken or too long
