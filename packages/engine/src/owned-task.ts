@@ -183,7 +183,10 @@ export class OwnedTask {
     const output = task.output(this.jobEpoch, this.#options.onlyFinal);
     const snapshot =
       decisions && takeSnapshot(task, this.#info, this.#options, this.jobEpoch, decisions);
-    await this.#publish(output);
+    await this.#publish(output).catch((error: unknown) => {
+      this.drop(); // What was captured is lost: a later checkpoint would claim that it is in the log.
+      throw error;
+    });
     if (this.dropped) return "fenced";
     if (snapshot === undefined) return "failed";
     const written = await this.checkpoints.write(snapshot);

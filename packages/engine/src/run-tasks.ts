@@ -48,7 +48,13 @@ export class TaskRunner implements LogHandler {
 
   apply(partition: number, columns: RecordColumns, nextOffset: number): "applied" | "later" {
     if (this.#stopped.signal.aborted) return "later";
-    return this.#tasks.get(partition)?.apply(columns, nextOffset) ?? "later";
+    const owned = this.#tasks.get(partition);
+    try {
+      return owned?.apply(columns, nextOffset) ?? "later";
+    } catch (error) {
+      owned?.drop(); // Half a batch may be applied: no checkpoint may hold it.
+      throw error;
+    }
   }
 
   atLogEnd(partition: number, nextOffset: number): void {

@@ -226,6 +226,38 @@ describe("a drain", () => {
   });
 });
 
+describe("a task that failed half way", () => {
+  test("writes no checkpoint over results that did not get out, whoever asks for one", async () => {
+    world.log.append(0, record(0, { eventTime: 5 }));
+    await assign(one, 0);
+    const failure = new StreamError("PUBLISH_DEADLINE", "stop", "not acknowledged");
+    const answer = gate();
+    one.beforeAck = async () => {
+      await answer.wait();
+      throw failure;
+    };
+    await live(1, one);
+    const flushed = one.runner.beforeRejoin(1_000);
+    answer.open();
+    await settle();
+    await world.clock.advance(1_000);
+    await flushed;
+    expect(one.fatal).toEqual([failure]);
+    await one.runner.drain(1_000);
+    expect(world.kinds()).toBe("claim checkpoint");
+  });
+
+  test("writes no checkpoint over half a batch", async () => {
+    const reason = "short frame";
+    const bad = Array.from({ length: 150 }, (_, at) => record(at + 1, { rejected: reason }));
+    await assign(one, 0);
+    expect(one.runner.apply(0, columnsOf([record(0)]), 1)).toBe("applied");
+    expect(() => one.runner.apply(0, columnsOf(bad), 151)).toThrow(/more than 1 %/);
+    await one.runner.drain(1_000);
+    expect(world.kinds()).toBe("claim checkpoint");
+  });
+});
+
 test("any mix of owners, crashes, outages and joins ends with the oracle's results", async () => {
   const records = Array.from({ length: 120 }, (_, offset) =>
     record(offset, { eventTime: offset * 7 - (offset % 9 === 0 ? 40 : 0), key: `k${offset % 3}` }),
