@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 import { StreamError } from "@adstream/engine/errors";
-import type { Collection, Document } from "mongodb";
+import { type Collection, type Document, MongoBulkWriteError } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { resultDocumentId } from "../src/merge.ts";
@@ -10,6 +10,7 @@ import {
   type OpenDocumentStore,
   openDocumentStore,
 } from "../src/open-document-store.ts";
+import { bulkWriteErrors, refusesDocument } from "../src/mongo-errors.ts";
 import { describeDocumentStore } from "./conformance/describe-document-store.ts";
 import { adResult } from "./fakes/ad-results.ts";
 import { applierOf, never } from "./fakes/applier.ts";
@@ -108,6 +109,20 @@ describe("opening", () => {
     expect(line).not.toMatch(/s3cret|somebody/);
     expect(mongoAddress(url)).toBe("127.0.0.1:1");
   });
+});
+
+test.each<[string, number[], string[] | undefined]>([
+  ["a validator refused one", [121], ["refused"]],
+  ["another writer was first, and one is too large", [11_000, 10_334], ["lost race", "refused"]],
+  ["another writer was first", [11_000], ["lost race"]],
+  ["of one nobody knows what happened", [121, 91], undefined],
+  ["the bulk as a whole failed", [], undefined],
+])("a bulk is settled write by write, unless in doubt: %s", async (_, codes, expected) => {
+  const result = await rawCollection("bulk").bulkWrite([{ deleteOne: { filter: { _id: "x" } } }]);
+  const writeErrors = codes.map((code, index) => ({ code, index, errmsg: "no" }));
+  const error = new MongoBulkWriteError(Object.assign(new Error("no"), { writeErrors }), result);
+  const settled = bulkWriteErrors(error);
+  expect(settled?.map((one) => (refusesDocument(one) ? "refused" : "lost race"))).toEqual(expected);
 });
 
 test("after closing, the store asks for a retry instead of pretending", async () => {
