@@ -18,6 +18,8 @@ export type DevstackOptions = {
     | undefined;
   /** Keeps topics, schemas and documents across restarts; made when missing. */
   readonly dataDirectory?: string | undefined;
+  /** Kafka refuses shorter session time-outs; its own 6 s when absent. */
+  readonly minSessionTimeoutMs?: number | undefined;
   readonly log?: ((line: string) => void) | undefined;
 };
 
@@ -44,7 +46,7 @@ export type Devstack = AsyncDisposable & {
  * @throws Error EADDRINUSE when a port is taken, ELOCKED when another process has the data directory
  */
 export async function startDevstack(options: DevstackOptions = {}): Promise<Devstack> {
-  const { host = "127.0.0.1", ports = {}, dataDirectory, log } = options;
+  const { host = "127.0.0.1", ports = {}, dataDirectory, minSessionTimeoutMs, log } = options;
   const keptAs = (name: string): string | undefined => dataDirectory && join(dataDirectory, name);
   await using opening = new AsyncDisposableStack();
   if (dataDirectory !== undefined) opening.use(lockDirectory(dataDirectory));
@@ -53,6 +55,7 @@ export async function startDevstack(options: DevstackOptions = {}): Promise<Devs
       host,
       port: ports.kafka ?? 0,
       ...(dataDirectory !== undefined && { dataDirectory: join(dataDirectory, "kafka") }),
+      ...(minSessionTimeoutMs !== undefined && { minSessionTimeoutMs }),
       ...(log !== undefined && {
         log: (text, fields) => log(`kafka: ${text} ${inspect(fields, { breakLength: Infinity })}`),
       }),
