@@ -12,7 +12,7 @@ import { consumeResults } from "./consume-results.ts";
 import { mongoAddress, type OpenDocumentStore, openDocumentStore } from "./open-document-store.ts";
 import { createResultReader } from "./read-results.ts";
 import { openReport } from "./report.ts";
-import { systemClock } from "./system-clock.ts";
+import { systemClock } from "@adstream/service/system-clock";
 
 type Context = ServiceContext<SinkConfig>;
 
