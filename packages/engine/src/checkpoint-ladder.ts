@@ -112,6 +112,12 @@ export class CheckpointLadder {
     }
   }
 
+  /** Nonce of the attempt that took a number; empty when that cannot be read any more. */
+  async nonce(seq: number): Promise<string> {
+    const bytes = await this.#store.read(this.#name(seq));
+    return bytes === undefined ? "" : nonceOf(bytes);
+  }
+
   /** Removes what recovery cannot need: checkpoints below the newest five, and claims below them that are a week old. */
   async prune(newestSeq: number, wallMs: number): Promise<void> {
     const numbers = (await this.#numbers()).filter((seq) => seq <= newestSeq);

@@ -98,10 +98,8 @@ export class TaskCheckpoints {
     while (!gone.aborted) {
       const askedAt = clock.nowMs();
       try {
-        const above = (await this.#ladder.top()) - this.seq;
-        if (above > Math.min(1, this.#open.length)) return false;
-        // One number above may be an attempt of ours or a claim: nobody has decided yet, and no more than that is known.
-        if (above <= 0) this.#newestAt = askedAt;
+        if (!(await this.#stillNewest())) return false;
+        this.#newestAt = askedAt;
         return true;
       } catch (error) {
         const held = capturedAt - this.#newestAt > idleTimeoutMs;
@@ -112,6 +110,14 @@ export class TaskCheckpoints {
       }
     }
     return false;
+  }
+
+  /** One number above ours may be an attempt of ours that got through, or the claim of a successor: only its nonce tells. */
+  async #stillNewest(): Promise<boolean> {
+    const top = await this.#ladder.top();
+    if (top <= this.seq) return true;
+    if (top > this.seq + 1 || this.#open.length === 0) return false;
+    return this.#open.includes(await this.#ladder.nonce(top));
   }
 
   #number(header: TaskSnapshot["header"]): CheckpointHeader {

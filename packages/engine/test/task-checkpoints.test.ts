@@ -202,6 +202,31 @@ describe("before it publishes an owner", () => {
     expect(await asked).toBe(false);
   });
 
+  test("finds out that the number it may have written was claimed by a successor", async () => {
+    intrude(4);
+    one.store.onCreate = () => "refused";
+    one.store.onRead = () => "refused";
+    await checkpoints.write(snapshot());
+    one.store.onRead = () => "none";
+    world.clock.freeze(20_000);
+    expect(await checkpoints.mayPublish(never)).toBe(true);
+    intrude(5);
+    world.clock.freeze(20_000);
+    expect(await checkpoints.mayPublish(never)).toBe(false);
+  });
+
+  test("knows an attempt of its own that got through", async () => {
+    intrude(4);
+    one.store.onCreate = () => "lost answer";
+    one.store.onRead = () => "refused";
+    await checkpoints.write(snapshot());
+    one.store.onRead = () => "none";
+    world.clock.freeze(20_000);
+    expect(await checkpoints.mayPublish(never)).toBe(true);
+    await checkpoints.mayPublish(never);
+    expect(one.store.lists).toBe(1);
+  });
+
   test("asks each time while it cannot tell its own attempt from a claim", async () => {
     intrude(4);
     one.store.onCreate = () => "lost answer";
