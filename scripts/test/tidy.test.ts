@@ -41,6 +41,7 @@ describe("imports", () => {
     ["packages/engine/test/window.test.ts", "vitest"],
     ["packages/engine/test/simulation/run.test.ts", "../../../sink/src/merge.ts"],
     ["packages/sink/src/main.ts", "@adstream/engine/ports"],
+    ["packages/sink/test/store.test.ts", "../../engine/test/conformance/store.ts"],
     ["packages/sink/test/main.integration.test.ts", "@adstream/devstack/start-devstack"],
     ["packages/devstack/src/main.ts", "bson"],
     ["packages/devstack/test/main.test.ts", "kafkajs"],
@@ -112,6 +113,11 @@ describe("imports", () => {
       "packages/engine/test/simulation/run.test.ts",
       "../../../kafka/src/topics.ts",
       '"../../../kafka/src/topics.ts" leaves packages/engine/: other packages are imported as @adstream/<package>/<file>',
+    ],
+    [
+      "packages/sink/src/main.ts",
+      "../../engine/test/conformance/store.ts",
+      '"../../engine/test/conformance/store.ts" leaves packages/sink/: other packages are imported as @adstream/<package>/<file>',
     ],
     ["packages/sink/src/main.ts", "./merge", '"./merge": relative imports end in .ts'],
     [

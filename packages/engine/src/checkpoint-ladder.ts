@@ -88,6 +88,7 @@ export class CheckpointLadder {
   /**
    * Creates the object that `frame` names. `earlier` are the nonces of attempts at the same number that ended "unknown": a
    * write whose answer was lost is recognised by reading it back.
+   * @throws {StreamError} CHECKPOINT_UNWRITABLE (stop) when the store is not to be trusted any more
    */
   async create(frame: Frame, earlier: readonly string[]): Promise<Created> {
     const { seq, kind, writer } = frame.header;
@@ -98,7 +99,8 @@ export class CheckpointLadder {
         this.#known.set(seq, { kind, at: Date.parse(writer.at) });
         return "mine";
       }
-    } catch {
+    } catch (error) {
+      if (error instanceof StreamError && error.disposition === "stop") throw error;
       failed = true;
     }
     try {

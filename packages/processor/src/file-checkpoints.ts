@@ -1,5 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, stat, statfs, unlink } from "node:fs/promises";
+import {
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+} from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { StreamError } from "@adstream/engine/errors";
 import type { CheckpointStore } from "@adstream/engine/ports";
@@ -15,48 +26,67 @@ const sharedFileSystems: ReadonlyMap<number, string> = new Map([
 const temporaryPrefix = ".tmp-";
 const staleTemporaryMs = 3_600_000;
 
+/** What link(2) answers where the file system has no hard links: exFAT, and some mounts into containers. */
+const linklessCodes: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
+/** What rename(2) of a folder answers when its new name is a folder that holds something, or a file. */
+const takenCodes: ReadonlySet<string> = new Set(["EEXIST", "ENOTEMPTY", "ENOTDIR", "EISDIR"]);
+/** Name of the content where an object is a folder. */
+const contentName = "object";
+/** A failed fsync may have lost what was written before it, too: after so many in a row the disk is not trusted. */
+const maxFailedSyncs = 3;
+
+/** The system calls whose failures need a test of their own. */
+export type StoreCalls = {
+  readonly link: (from: string, to: string) => Promise<void>;
+  readonly sync: (handle: FileHandle) => Promise<void>;
+};
+
+const systemCalls: StoreCalls = { link, sync: (handle) => handle.sync() };
+
 /**
  * Checkpoints as files below `directory`, one each. `link(2)` fails when the name exists: that is the fence between
- * owners. Every processor of a group must see the same directory, so it serves one host.
+ * owners. Where there are no links an object is a folder, since renaming a folder fails as well when the new name is
+ * taken. Creating the final name by open(2) would show others a half-written object, which they count as broken.
+ *
+ * Every processor of a group must see the same directory, so it serves one host.
  * @throws {StreamError} CHECKPOINT_STORE_UNFIT when the path cannot give that
  */
-export async function openFileCheckpoints(directory: string): Promise<CheckpointStore> {
+export async function openFileCheckpoints(
+  directory: string,
+  calls: Partial<StoreCalls> = {},
+): Promise<CheckpointStore> {
   const root = resolve(directory);
+  const limited = limitFailedSyncs({ ...systemCalls, ...calls }, root);
   try {
     await mkdir(root, { recursive: true, mode: 0o700 });
     await refuseShared(root);
-    await probe(root);
+    await probe(root, limited);
     await sweep(root);
   } catch (error) {
     if (error instanceof StreamError) throw error;
     throw unfit(`${root} cannot be written (${codeOf(error)})`);
   }
-  return fileStore(root);
+  return fileStore(root, limited);
 }
 
-function fileStore(root: string): CheckpointStore {
+function fileStore(root: string, calls: StoreCalls): CheckpointStore {
   return {
     async create(name, bytes) {
       const file = join(root, name);
       try {
         await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-        return await createWhole(file, bytes);
+        return await createWhole(file, bytes, calls);
       } catch (error) {
+        if (error instanceof StreamError && error.disposition === "stop") throw error;
         const text = `${file} could not be written (${codeOf(error)})`;
         throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", text, { cause: error });
       }
     },
-    async read(name) {
-      try {
-        return await readFile(join(root, name));
-      } catch (error) {
-        if (codeOf(error) === "ENOENT") return undefined;
-        throw unreachable(join(root, name), error);
-      }
-    },
+    read: (name) => readObject(join(root, name)),
     async list(folder) {
       try {
-        return await readdir(join(root, folder));
+        const names = await readdir(join(root, folder));
+        return names.filter((name) => !name.startsWith(temporaryPrefix));
       } catch (error) {
         if (codeOf(error) === "ENOENT") return [];
         throw unreachable(join(root, folder), error);
@@ -68,32 +98,92 @@ function fileStore(root: string): CheckpointStore {
   };
 }
 
+async function readObject(file: string): Promise<Uint8Array | undefined> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    if (codeOf(error) === "EISDIR") return readObject(join(file, contentName));
+    throw unreachable(file, error);
+  }
+}
+
 /** Written under another name, made durable, then linked: the name holds everything or does not exist. */
-async function createWhole(file: string, bytes: Uint8Array): Promise<"created" | "exists"> {
+async function createWhole(
+  file: string,
+  bytes: Uint8Array,
+  calls: StoreCalls,
+): Promise<"created" | "exists"> {
   const temporary = join(dirname(file), `${temporaryPrefix}${randomUUID()}`);
   try {
-    await writeDurably(temporary, bytes);
-    await link(temporary, file);
-    await syncDirectory(dirname(file));
+    await writeDurably(temporary, bytes, calls);
+    try {
+      await calls.link(temporary, file);
+    } catch (error) {
+      if (codeOf(error) === "EEXIST") return "exists";
+      if (!linklessCodes.has(codeOf(error))) throw error;
+      if ((await renameAsFolder(temporary, file, calls)) === "exists") return "exists";
+    }
+    await syncDirectory(dirname(file), calls);
     return "created";
-  } catch (error) {
-    if (codeOf(error) === "EEXIST") return "exists";
-    throw error;
   } finally {
     await removeIfThere(temporary);
   }
 }
 
-async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
+async function renameAsFolder(
+  temporary: string,
+  file: string,
+  calls: StoreCalls,
+): Promise<"created" | "exists"> {
+  const folder = `${temporary}-folder`;
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    await rename(temporary, join(folder, contentName));
+    await syncDirectory(folder, calls);
+    await rename(folder, file);
+    return "created";
+  } catch (error) {
+    if (takenCodes.has(codeOf(error))) return "exists";
+    throw error;
+  } finally {
+    await removeIfThere(folder);
+  }
+}
+
+async function writeDurably(file: string, bytes: Uint8Array, { sync }: StoreCalls): Promise<void> {
   await using handle = await open(file, "wx", 0o600);
   await handle.writeFile(bytes);
   // A failed fsync is not retried: the kernel may have dropped the pages. The file is thrown away instead.
-  await handle.sync();
+  await sync(handle);
 }
 
-async function syncDirectory(directory: string): Promise<void> {
+async function syncDirectory(directory: string, { sync }: StoreCalls): Promise<void> {
   await using handle = await open(directory, "r");
-  await handle.sync();
+  await sync(handle);
+}
+
+function limitFailedSyncs({ link, sync }: StoreCalls, root: string): StoreCalls {
+  let failures = 0;
+  return {
+    link,
+    async sync(handle) {
+      try {
+        await sync(handle);
+        failures = 0;
+      } catch (error) {
+        failures++;
+        if (failures < maxFailedSyncs) throw error;
+        const text = `fsync below ${root} failed ${failures} times in a row (${codeOf(error)})`;
+        throw new StreamError(
+          "CHECKPOINT_UNWRITABLE",
+          "stop",
+          `${text}: look at the disk of CHECKPOINT_URL`,
+          { cause: error },
+        );
+      }
+    },
+  };
 }
 
 async function refuseShared(root: string): Promise<void> {
@@ -104,10 +194,10 @@ async function refuseShared(root: string): Promise<void> {
 }
 
 /** Whether links are exclusive here, tried out. */
-async function probe(root: string): Promise<void> {
+async function probe(root: string, calls: StoreCalls): Promise<void> {
   const file = join(root, `${temporaryPrefix}probe-${randomUUID()}`);
-  const first = await createWhole(file, new Uint8Array(1));
-  const second = await createWhole(file, new Uint8Array(1));
+  const first = await createWhole(file, new Uint8Array(1), calls);
+  const second = await createWhole(file, new Uint8Array(1), calls);
   await removeIfThere(file);
   if (first !== "created" || second !== "exists") throw unfit(`${root} overwrites files on link`);
 }
@@ -116,18 +206,19 @@ async function probe(root: string): Promise<void> {
 async function sweep(root: string): Promise<void> {
   const before = Date.now() - staleTemporaryMs;
   for (const entry of await readdir(root, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile() || !entry.name.startsWith(temporaryPrefix)) continue;
+    if (!entry.name.startsWith(temporaryPrefix)) continue;
     const file = join(entry.parentPath, entry.name);
     const found = await stat(file).catch(() => undefined);
     if (found !== undefined && found.mtimeMs < before) await removeIfThere(file);
   }
 }
 
+/** A file, or a folder with what it holds. */
 async function removeIfThere(file: string): Promise<void> {
   try {
-    await unlink(file);
+    await rm(file, { recursive: true, force: true });
   } catch (error) {
-    if (codeOf(error) !== "ENOENT") throw unreachable(file, error);
+    throw unreachable(file, error);
   }
 }
 
