@@ -197,13 +197,24 @@ test("K6: a start of a partition that is not assigned leaves nothing behind for 
   expect(begun).not.toContain("@");
 });
 
-test("K7: nothing comes before 'start', however long that takes after an assignment", async () => {
+test("K7: nothing is fetched before 'start', however long that takes after an assignment", async () => {
   const topic = await topicWith(100);
   await commit(topic, topic, 80);
+  const fetch = 1;
+  const fault = fixture.broker.faults.add({
+    apiKey: fetch,
+    topic,
+    count: Infinity,
+    action: { delayMs: 0 },
+  });
   await using reading = await read(fixture, topic, {
     assigned: () => void sleep(500).then(() => reading.source.start(0, 20)),
   });
+  await until(() => reading.assignments.length > 0);
+  await sleep(300);
+  expect(fault.hits).toBe(0);
   await until(() => reading.ends.length > 0);
+  fault.remove();
   expect(reading.batches).toEqual(["0:0-99@20"]);
 });
 
