@@ -38,6 +38,8 @@ const restartToMs = 30_000;
 const healthyMs = 60_000;
 const killAfterMs = 30_000;
 const warnLevel = 40;
+/** Five processes on a laptop: a young generation of 4 MiB instead of 16 saves a third of their memory. */
+const nodeFlags = ["--max-semi-space-size=4"];
 
 /**
  * Runs a program as a child process in a session of its own, so that Ctrl-C reaches only this process, which stops its
@@ -95,7 +97,7 @@ type Running = { readonly process: ChildProcess; readonly ended: Promise<Ended> 
 
 function launch(options: ChildOptions, logFile: WriteStream): Running {
   const { name, program, args = [], environment, say, onMessage } = options;
-  const child = spawn(process.execPath, [program, ...args], {
+  const child = spawn(process.execPath, [...nodeFlags, program, ...args], {
     env: { ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     detached: true,
