@@ -39,7 +39,9 @@ export class CheckpointWatch {
       header.stateBytes === state.length ? stored.frame.payload : state,
     );
     if (unknownSchemas.size > 0) this.#world.saw("schema decision");
-    const key = `${partition} ${nextOffset} ${before.join(" ")} ${[...unknownSchemas].join(" ")}`;
+    // The watermark tells a decision that is applied from one whose first attempt got through unnoticed.
+    const prefix = `${partition} ${nextOffset} ${header.watermark} ${before.join(" ")}`;
+    const key = `${prefix} ${[...unknownSchemas].join(" ")}`;
     const known = this.#states.get(key);
     if (known !== undefined && !state.equals(known)) {
       this.#world.violated(`${stored.by} has another state in p${partition}/${seq} (${key})`);
