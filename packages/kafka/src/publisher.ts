@@ -1,9 +1,10 @@
 import { StreamError } from "@adstream/engine/errors";
-import { Partitioners, type Producer } from "kafkajs";
+import { Partitioners, type ICustomPartitioner, type Producer } from "kafkajs";
 
 import { clientRetry, connectWithRetry, type KafkaConnection } from "./connection.ts";
 import { toStreamError } from "./error-map.ts";
 import type { Log } from "./kafkajs-log.ts";
+import { keyPartition } from "./key-partition.ts";
 import { requireTopics } from "./partition-info.ts";
 import { recordBytes, toTopicMessages, type OutgoingRecord } from "./outgoing-records.ts";
 
@@ -212,12 +213,22 @@ function createProducer(kafka: KafkaConnection): Producer {
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     metadataMaxAge: 60_000,
-    // Java's: the same key goes to the same partition whoever produces.
-    createPartitioner: Partitioners.DefaultPartitioner,
+    createPartitioner: partitionByKey,
     // Of an idempotent producer kafkajs wants retries without end; the deadline is ours.
     retry: { ...clientRetry, retries: Number.MAX_SAFE_INTEGER },
   });
 }
+
+/** Java's: the same key goes to the same partition whoever produces. */
+const partitionByKey: ICustomPartitioner = () => {
+  const otherwise = Partitioners.DefaultPartitioner();
+  return (record) => {
+    const { key } = record.message;
+    return Buffer.isBuffer(key)
+      ? keyPartition(key, record.partitionMetadata.length)
+      : otherwise(record);
+  };
+};
 
 function tooLarge({ topic }: OutgoingRecord, sizeBytes: number): StreamError {
   const text = `record of ${sizeBytes} bytes for ${topic} exceeds ${maxSendBytes}`;
