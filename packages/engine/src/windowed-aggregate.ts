@@ -194,7 +194,9 @@ export class WindowedAggregate {
     const { values } = columns;
     for (let sum = 0; sum < values.length; sum++) {
       const at = base + cell.sums + sum;
-      cells[at] = (cells[at] ?? 0) + (values[sum]?.[row] ?? 0);
+      const column = values[sum];
+      // With `?.` the number may be undefined, and then V8 makes an object of every fraction.
+      if (column !== undefined) cells[at] = (cells[at] ?? 0) + (column[row] ?? 0);
     }
   }
 
