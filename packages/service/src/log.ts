@@ -43,7 +43,7 @@ const secretPaths = ["password", "token", "secret", "sasl", "authorization", "he
   (field) => [field, `*.${field}`],
 );
 
-type Stacks = "always" | "unexpected";
+type Stacks = "always" | "unexpected" | "never";
 
 const maxCauses = 5;
 
@@ -55,12 +55,15 @@ export function errorFields(error: unknown, stacks: Stacks, depth = 0): Record<s
     const value: unknown = Reflect.get(error, name);
     if (typeof value === "string" || typeof value === "number") fields[name] = value;
   }
-  if (stacks === "always" || unforeseen(error)) fields["stack"] = error.stack;
+  const shown = stacks === "always" || (stacks === "unexpected" && unforeseen(error));
+  if (shown) fields["stack"] = error.stack;
   if (depth >= maxCauses) return fields;
-  if (error.cause !== undefined) fields["cause"] = errorFields(error.cause, stacks, depth + 1);
+  // Whoever foresaw an error foresaw its causes, whatever library they are of.
+  const inner = stacks === "always" ? "always" : shown ? "unexpected" : "never";
+  if (error.cause !== undefined) fields["cause"] = errorFields(error.cause, inner, depth + 1);
   if (error instanceof AggregateError) {
     const first = error.errors.slice(0, maxCauses);
-    fields["errors"] = first.map((one) => errorFields(one, stacks, depth + 1));
+    fields["errors"] = first.map((one) => errorFields(one, inner, depth + 1));
   }
   return fields;
 }

@@ -52,6 +52,14 @@ test("an error that was foreseen shows code, disposition and causes, and nothing
   });
 });
 
+test("the causes of a foreseen error show no stacks, those of an unforeseen one do", () => {
+  const cause = new TypeError("of a library", { cause: new Error("deeper") });
+  const stacks = (error: Error): number =>
+    (JSON.stringify(loggedError(error)).match(/"stack"/g) ?? []).length;
+  expect(stacks(new Foreseen("RECORDS_EXPIRED", { cause }))).toBe(0);
+  expect(stacks(new Foreseen("INTERNAL", { cause }))).toBe(3);
+});
+
 test.each([
   ["an error nobody foresaw", new TypeError("x"), "info", true],
   ["an internal error", new Foreseen("INTERNAL"), "info", true],
