@@ -69,7 +69,8 @@ const leavePatienceMs = 5_000;
 /**
  * Waits for the brokers (1 to 30 s between attempts, one log line each), checks the topic and connects; joins nothing.
  *
- * @throws {StreamError} TOPIC_MISSING, NOT_AUTHORIZED; SERVER_UNAVAILABLE when the signal aborts before a broker answers
+ * @throws {StreamError} TOPIC_MISSING, NOT_AUTHORIZED
+ * @throws the signal's reason when it aborts before a broker answers
  */
 export async function openBatchSource(options: BatchSourceOptions): Promise<BatchSource> {
   await using opening = new AsyncDisposableStack();

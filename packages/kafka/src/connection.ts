@@ -90,25 +90,40 @@ function saslOptions({ securityProtocol, sasl, brokers }: KafkaSettings): SASLOp
  * Calls `connect` until it succeeds, waiting 1 to 30 s in between. Brokers that do not even accept a socket are named
  * in one log line, and kafkajs is not asked before one does: its attempts are noisy and cannot be aborted.
  *
- * @throws {StreamError} what does not get better by waiting; SERVER_UNAVAILABLE when `signal` aborts first
+ * @throws {StreamError} what does not get better by waiting
+ * @throws the signal's reason when it aborts first; an attempt under way is left to end by itself
  */
 export async function connectWithRetry(
   connect: () => Promise<void>,
   { kafka, log, signal }: { kafka: KafkaConnection; log: Log; signal?: AbortSignal | undefined },
 ): Promise<void> {
   for (let attempt = 0; ; attempt++) {
+    signal?.throwIfAborted();
     try {
-      await connectOnce(connect, kafka);
+      await unlessAborted(connectOnce(connect, kafka), signal);
       return;
     } catch (error) {
+      // What a connection given up on says is of no interest any more.
+      signal?.throwIfAborted();
       const failure = toStreamError(error, "connecting to Kafka");
-      if (failure.disposition !== "retry" || over(signal)) throw failure;
+      if (failure.disposition !== "retry") throw failure;
       const delayMs = Math.min(retryToMs, retryFromMs * 2 ** attempt);
       const fields = { KAFKA_BROKERS: kafka.brokers.join(","), reason: failure.message, delayMs };
       log.warn(fields, "kafka was not reachable, retrying");
       await abortableSleep(delayMs, signal);
-      if (over(signal)) throw failure;
     }
+  }
+}
+
+/** Waits for `work`, or rejects when the signal aborts; kafkajs' attempts cannot be cancelled. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    await Promise.race([work, aborted]);
+  } finally {
+    signal?.removeEventListener("abort", onAbort);
   }
 }
 

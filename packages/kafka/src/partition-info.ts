@@ -27,7 +27,10 @@ export type TopicReaderOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-/** @throws {StreamError} TOPIC_MISSING, NOT_AUTHORIZED; SERVER_UNAVAILABLE when the signal aborts before a broker answers */
+/**
+ * @throws {StreamError} TOPIC_MISSING, NOT_AUTHORIZED
+ * @throws the signal's reason when it aborts before a broker answers
+ */
 export async function openTopicReader(options: TopicReaderOptions): Promise<TopicReader> {
   const { kafka, topic, groupId } = options;
   const admin = kafka.admin();
@@ -46,7 +49,10 @@ export async function openTopicReader(options: TopicReaderOptions): Promise<Topi
       [Symbol.asyncDispose]: () => admin.disconnect(),
     };
   } catch (error) {
-    await admin.disconnect();
+    // Not waited for: an attempt to connect that was given up on goes on inside of kafkajs.
+    if (options.signal?.aborted === true) void admin.disconnect().catch(() => {});
+    else await admin.disconnect();
+    options.signal?.throwIfAborted();
     throw missingTopic(error, topic);
   }
 }

@@ -134,7 +134,7 @@ async function withinTimeout(
   const stop = new AbortController();
   const { promise: expired, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    const text = `the schema registry at ${host} gave no answer within ${timeoutMs} ms`;
+    const text = `the schema registry at ${host} (SCHEMA_REGISTRY_URL) gave no answer within ${timeoutMs} ms`;
     reject(new StreamError("SERVER_UNAVAILABLE", "retry", text));
     stop.abort();
   }, timeoutMs);
@@ -180,10 +180,10 @@ function unavailable(error: unknown, host: string): StreamError {
   if (error instanceof StreamError) return error;
   const status = statusOf(error);
   if (status === 401 || status === 403) {
-    const text = `the schema registry at ${host} refuses access (${status})`;
+    const text = `the schema registry at ${host} (SCHEMA_REGISTRY_URL) refuses access (${status})`;
     return new StreamError("NOT_AUTHORIZED", "stop", text);
   }
-  const text = `the schema registry at ${host} does not answer as one: ${registryWords(error)}`;
+  const text = `the schema registry at ${host} (SCHEMA_REGISTRY_URL) does not answer as one: ${registryWords(error)}`;
   return new StreamError("SERVER_UNAVAILABLE", "retry", text);
 }
 
