@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createServer as createTcpServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -125,6 +126,57 @@ describe.concurrent("without a server", () => {
     },
   );
 });
+
+describe.concurrent("with a port that takes connections and never answers", () => {
+  test.each(
+    serverUrls.filter(
+      ([service, variable]) => service !== "sink" || variable !== "SCHEMA_REGISTRY_URL",
+    ),
+  )(
+    "the %s names it and %s, and ends with 0 at once when told to",
+    async (service, variable, url) => {
+      await using silent = await silentServer();
+      const started = start(service, {
+        ...environment,
+        [variable]: url.replace(nowhere, silent.address),
+      });
+      const named = (): boolean =>
+        started.warnings().some((line) => line.includes(variable) && line.includes(silent.address));
+      await until("a warning", started, named);
+      await until("the next attempt", started, () => silent.connections() >= 2);
+      started.child.kill("SIGTERM");
+      const stoppingAt = performance.now();
+      expect([await started.code, started.stderr()]).toEqual([0, ""]);
+      expect(performance.now() - stoppingAt).toBeLessThan(10_000);
+      expect(started.said()).not.toMatch(/"stack"|"level":[56]0/);
+    },
+  );
+});
+
+type SilentServer = AsyncDisposable & {
+  readonly address: string;
+  readonly connections: () => number;
+};
+
+async function silentServer(): Promise<SilentServer> {
+  const sockets: Socket[] = [];
+  const server = createTcpServer((socket) => {
+    socket.on("error", () => {});
+    sockets.push(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port = 0 } = Object(server.address());
+  return {
+    address: `127.0.0.1:${String(port)}`,
+    connections: () => sockets.length,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
 
 async function sendResult(): Promise<void> {
   const { KAFKA_BROKERS = "" } = environment;

@@ -23,7 +23,8 @@ export type KafkaSettings = {
 };
 
 /** A kafkajs client that knows its bootstrap brokers. Nothing is connected yet: consumers and producers connect. */
-export type KafkaConnection = Kafka & { readonly brokers: readonly string[] };
+export type KafkaConnection = Kafka & Bootstrap;
+type Bootstrap = { readonly brokers: readonly string[]; readonly encrypted: boolean };
 
 /** One attempt may take 8 retries inside of kafkajs (about 30 s); recovery within 5 s of the broker's return. */
 export const clientRetry = { initialRetryTime: 300, maxRetryTime: 5_000, retries: 8 } as const;
@@ -51,7 +52,7 @@ export function connectKafka(settings: KafkaSettings, log: Log): KafkaConnection
     logLevel: logLevel.WARN,
     logCreator: kafkajsLog(log, brokers),
   };
-  return Object.assign(new Kafka(config), { brokers });
+  return Object.assign(new Kafka(config), { brokers, encrypted: ssl !== false });
 }
 
 function sslOptions({ securityProtocol, caFile }: KafkaSettings): boolean | ConnectionOptions {
@@ -137,10 +138,10 @@ function over(signal: AbortSignal | undefined): boolean {
  */
 export async function connectOnce(
   connect: () => Promise<void>,
-  { brokers }: { readonly brokers: readonly string[] },
+  { brokers, encrypted }: Bootstrap,
 ): Promise<void> {
   try {
-    await Promise.any(brokers.map(acceptsSocket));
+    await Promise.any(brokers.map((broker) => answersAsKafka(broker, encrypted)));
     await connect();
   } catch (error) {
     const doing = `connecting to Kafka at ${brokers.join(",")} (KAFKA_BROKERS)`;
@@ -148,21 +149,35 @@ export async function connectOnce(
   }
 }
 
-function acceptsSocket(broker: string): Promise<void> {
+/** ApiVersions version 0, which every broker answers to everybody: size, API key 18, version, correlation id, no client id. */
+const hello = Buffer.of(0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 0, 0xff, 0xff);
+
+/**
+ * Whether anybody is there, and answers. kafkajs waits for 30 s where a port takes connections and says nothing, and
+ * fails then without saying why. An encrypted port is only tried for its socket.
+ * @throws {StreamError} SERVER_UNAVAILABLE
+ */
+function answersAsKafka(broker: string, encrypted: boolean): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const host = hostOf(broker);
   const socket = connectSocket({ host, port: Number(broker.slice(broker.lastIndexOf(":") + 1)) });
-  const unavailable = (reason: string) =>
-    reject(
-      new StreamError(
-        "SERVER_UNAVAILABLE",
-        "retry",
-        `Kafka is not reachable at ${broker} (KAFKA_BROKERS): ${reason}`,
-      ),
-    );
-  socket.setTimeout(connectionTimeoutMs, () => unavailable("timeout"));
+  const unavailable = (reason: string): void => {
+    const text = `Kafka is not reachable at ${broker} (KAFKA_BROKERS): ${reason}`;
+    reject(new StreamError("SERVER_UNAVAILABLE", "retry", text));
+  };
+  let connected = false;
+  socket.setTimeout(connectionTimeoutMs, () =>
+    unavailable(connected ? "it takes connections and does not answer" : "timeout"),
+  );
   socket.once("error", (error: NodeJS.ErrnoException) => unavailable(error.code ?? error.name));
-  socket.once("connect", () => resolve());
+  socket.once("close", () => unavailable("it closes connections"));
+  socket.once("connect", () => {
+    connected = true;
+    if (encrypted) resolve();
+    else socket.write(hello);
+  });
+  // Whatever it is, kafkajs reads it better.
+  socket.once("data", () => resolve());
   return promise.finally(() => socket.destroy());
 }
 

@@ -39,7 +39,10 @@ export type PublisherOptions = {
 const maxSendBytes = 900 * 1024;
 const maxQueuedBytes = 64 * 1024 * 1024;
 
-/** @throws {StreamError} NOT_AUTHORIZED; SERVER_UNAVAILABLE when the signal aborts before a broker answers */
+/**
+ * @throws {StreamError} NOT_AUTHORIZED
+ * @throws the signal's reason when it aborts before a broker answers
+ */
 export async function openPublisher(options: PublisherOptions): Promise<Publisher> {
   const publisher = new KafkaPublisher(options);
   await publisher.connect();
