@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { deadLetterHeaders } from "@adstream/contracts/dead-letter";
-import { Kafka, logLevel } from "kafkajs";
+import { logLevel } from "kafkajs";
 import { expect, test } from "vitest";
 import { checkDocuments, checkLines, passed } from "../dev/check.ts";
 import { startPipeline } from "../dev/pipeline.ts";

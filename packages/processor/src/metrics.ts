@@ -80,11 +80,11 @@ function taskMetrics(registry: Registry, progress: () => readonly TaskProgress[]
     "Since the last checkpoint",
     (task) => task.checkpointAgeMs / msPerSecond,
   );
-  new Counter({
+  const records = new Counter({
     name: "adstream_records_total",
     help: "Records of the log so far by outcome; counted + late + dead are all that came in",
     labelNames: ["partition", "outcome"],
-    registers: [registry],
+    registers: [],
     collect() {
       this.reset();
       for (const { partition, in: seen, late, dead } of progress()) {
@@ -94,4 +94,5 @@ function taskMetrics(registry: Registry, progress: () => readonly TaskProgress[]
       }
     },
   });
+  registry.registerMetric(records);
 }
