@@ -25,6 +25,14 @@ export type RunOptions = {
   readonly fatal: (error: unknown) => void;
 };
 
+/** How long the registry may not know a schema id before its records become dead letters, by decision. */
+export const unknownSchemaPatienceMs = 30_000;
+
+/** Least time between the claim of a task and a decision about it: what ownership may be known from is younger. */
+export function decisionPatienceMs({ idleTimeoutMs }: Pick<RunOptions, "idleTimeoutMs">): number {
+  return Math.min(idleTimeoutMs, unknownSchemaPatienceMs);
+}
+
 /** What the run loop announces; the application decides what becomes a log line or a metric. */
 export type RunEvents = {
   acquired(task: {

@@ -1,6 +1,6 @@
 import type { CheckpointHeader } from "./checkpoint.ts";
 import type { CheckpointLadder } from "./checkpoint-ladder.ts";
-import type { RunOptions } from "./run-options.ts";
+import { decisionPatienceMs, type RunOptions } from "./run-options.ts";
 import type { TaskSnapshot } from "./task-snapshot.ts";
 
 /** What became of a checkpoint. "unknown": it may or may not be in the store, and reading back did not help. */
@@ -86,15 +86,16 @@ export class TaskCheckpoints {
    * Whether results may be published: false when another process took the task, or `gone` aborted.
    *
    * An owner that was frozen may not know of its successor's decisions, and would count records that are late by them.
-   * A successor decides no earlier than one idle timeout after its claim, so whoever knows itself to be the newest owner
+   * A successor decides no earlier than `decisionPatienceMs` after its claim, so whoever knows itself to be the newest owner
    * within that time has read nothing behind such a decision. Knowledge older than half of it is renewed here. When the
    * store does not answer, the other half is left for it to come back; after that results wait, since a successor may
    * have claimed and decided before the store went away.
    */
   async mayPublish(gone: AbortSignal): Promise<boolean> {
-    const { clock, idleTimeoutMs, events } = this.#options;
+    const { clock, events } = this.#options;
+    const patienceMs = decisionPatienceMs(this.#options);
     const capturedAt = clock.nowMs();
-    if (capturedAt - this.#newestAt <= idleTimeoutMs / 2) return true;
+    if (capturedAt - this.#newestAt <= patienceMs / 2) return true;
     while (!gone.aborted) {
       const askedAt = clock.nowMs();
       try {
@@ -102,7 +103,7 @@ export class TaskCheckpoints {
         this.#newestAt = askedAt;
         return true;
       } catch (error) {
-        const held = capturedAt - this.#newestAt > idleTimeoutMs;
+        const held = capturedAt - this.#newestAt > patienceMs;
         const delayMs = held ? ownershipRetryMs : 0;
         events.retried({ partition: this.#partition, what: "ownership check", error, delayMs });
         if (!held) return true;

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { encodeFrame } from "../src/checkpoint.ts";
 import { CheckpointLadder } from "../src/checkpoint-ladder.ts";
-import type { RunOptions } from "../src/run-options.ts";
+import { type RunOptions, unknownSchemaPatienceMs } from "../src/run-options.ts";
 import { TaskCheckpoints } from "../src/task-checkpoints.ts";
 import { takeSnapshot, type TaskSnapshot } from "../src/task-snapshot.ts";
 import { Task } from "../src/task.ts";
@@ -238,11 +238,13 @@ describe("before it publishes an owner", () => {
     expect(one.store.lists).toBe(2);
   });
 
-  test("never asks when windows do not close by decision", async () => {
+  test("asks within the patience with unknown schemas even where windows never close by decision", async () => {
     const patient = owner(one, 4, { idleTimeoutMs: Number.POSITIVE_INFINITY });
     intrude(5);
-    world.clock.freeze(1e9);
+    world.clock.freeze(unknownSchemaPatienceMs / 2);
     expect(await patient.mayPublish(never)).toBe(true);
     expect(one.store.lists).toBe(0);
+    world.clock.freeze(1);
+    expect(await patient.mayPublish(never)).toBe(false);
   });
 });

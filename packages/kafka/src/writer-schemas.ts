@@ -1,5 +1,6 @@
 import type { RejectReason } from "@adstream/engine/columns";
 import { StreamError } from "@adstream/engine/errors";
+import { unknownSchemaPatienceMs } from "@adstream/engine/run-options";
 import type { Clock } from "@adstream/engine/ports";
 
 import { composeReader, type AvroColumnReader, type EventProjection } from "./avro-columns.ts";
@@ -26,8 +27,6 @@ export type WriterSchemasOptions = {
 };
 
 const keptReaders = 1_000;
-/** How long a writer may be ahead of its registration. */
-const unknownPatienceMs = 30_000;
 const unknownPollMs = 250;
 const outageFromMs = 1_000;
 const outageToMs = 30_000;
@@ -104,7 +103,7 @@ export class WriterSchemas {
       }
       const nowMs = clock.nowMs();
       unknownSinceMs = answer === undefined ? undefined : (unknownSinceMs ?? nowMs);
-      if (nowMs - (unknownSinceMs ?? nowMs) >= unknownPatienceMs) {
+      if (nowMs - (unknownSinceMs ?? nowMs) >= unknownSchemaPatienceMs) {
         this.#tell(schemaId, partitions, told);
       }
       outages = answer === undefined ? outages + 1 : 0;
