@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { RecordColumns } from "./columns.ts";
+import { StreamError } from "./errors.ts";
 
 /**
  * The last record behind a checkpoint, told by its content. A topic that was deleted and made again, or another cluster
@@ -28,4 +29,19 @@ export function canaryOf(columns: RecordColumns, row: number): Canary {
 
 export function sameCanary(a: Canary, b: Canary): boolean {
   return a.offset === b.offset && a.recordTime === b.recordTime && a.crc === b.crc;
+}
+
+/**
+ * Holds the first row against the canary of a checkpoint.
+ * @param where the partition, for people
+ * @throws {StreamError} LOG_REPLACED
+ */
+export function expectCanary(expected: Canary, columns: RecordColumns, where: string): void {
+  if (sameCanary(expected, canaryOf(columns, 0))) return;
+  const text = `${where}: the record at offset ${expected.offset} is not the one the checkpoint was made from: the topic was made again`;
+  throw new StreamError(
+    "LOG_REPLACED",
+    "stop",
+    `${text}; start another PROCESSOR_GROUP to read the new one`,
+  );
 }

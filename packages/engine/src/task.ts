@@ -6,6 +6,7 @@ import { rejectReasons, type RecordColumns } from "./columns.ts";
 import { type SetAside, setAside } from "./dead-letters.ts";
 import { StreamError } from "./errors.ts";
 import type { TaskOutput } from "./ports.ts";
+import type { ResultColumns } from "./results.ts";
 import { type EpochMs } from "./window.ts";
 import { WindowedAggregate, type WindowedJob } from "./windowed-aggregate.ts";
 
@@ -74,16 +75,12 @@ export class Task {
 
   /** Everything there is to say since the last call. */
   output(jobEpoch: number, onlyFinal: boolean): TaskOutput {
-    const output = {
-      partition: this.partition,
-      jobEpoch,
-      results: this.#aggregate.collect(this.nextOffset, onlyFinal),
-      deadLetters: this.#deadLetters,
-      late: this.#late,
-    };
-    this.#deadLetters = [];
-    this.#late = [];
-    return output;
+    return this.#outputOf(jobEpoch, this.#aggregate.collect(this.nextOffset, onlyFinal));
+  }
+
+  /** The same without results of open windows, which stay to be said by `output`. */
+  closedOutput(jobEpoch: number): TaskOutput {
+    return this.#outputOf(jobEpoch, this.#aggregate.takeClosed());
   }
 
   /** Advances the watermark by a decision that is durable already. */
@@ -128,6 +125,20 @@ export class Task {
     task.#aggregate = restoreAggregate(job, nextOffset, reader);
     reader.end();
     return task;
+  }
+
+  #outputOf(jobEpoch: number, results: ResultColumns): TaskOutput {
+    const { partition } = this;
+    const output = {
+      partition,
+      jobEpoch,
+      results,
+      deadLetters: this.#deadLetters,
+      late: this.#late,
+    };
+    this.#deadLetters = [];
+    this.#late = [];
+    return output;
   }
 
   #addDeadLetter(columns: RecordColumns, row: number, reason: number, ordinal: number): void {

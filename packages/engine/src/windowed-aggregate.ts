@@ -11,6 +11,7 @@ import {
   paneLength,
   type SlidingWindow,
 } from "./window.ts";
+import { isFilled, isTouched, windowsOf } from "./pane-windows.ts";
 import { WindowResults } from "./window-results.ts";
 
 /** What a windowed job computes; part of a checkpoint's identity. */
@@ -151,6 +152,11 @@ export class WindowedAggregate {
     return this.#results.take();
   }
 
+  /** Of what `collect` returns only the windows that closed; what changed in others waits for it. */
+  takeClosed(): ResultColumns {
+    return this.#results.take();
+  }
+
   /** Adopts restored keys, panes, closed windows and watermark; nothing counts as changed. */
   restored(nextOffset: number): void {
     this.#closedThrough = watermarkTime(this.watermark);
@@ -273,25 +279,7 @@ export class WindowedAggregate {
     this.#onTimeFrom = firstUnexpiredEnd - window.sizeMs;
   }
 
-  /** Starts of the windows with a pane that `holds` and with a `wanted` end, oldest first. */
   #windowsOf(holds: (pane: Pane) => boolean, wanted: (end: EpochMs) => boolean): EpochMs[] {
-    const { sizeMs, slideMs } = this.job.window;
-    const starts = new Set<EpochMs>();
-    for (const pane of this.panes.values()) {
-      if (!holds(pane)) continue;
-      let start = newestWindowStart(pane.start, this.job.window);
-      for (; start + sizeMs > pane.start; start -= slideMs) {
-        if (wanted(start + sizeMs)) starts.add(start);
-      }
-    }
-    return [...starts].sort((a, b) => a - b);
+    return windowsOf(this.panes.values(), this.job.window, holds, wanted);
   }
-}
-
-function isFilled(pane: Pane): boolean {
-  return pane.count > 0;
-}
-
-function isTouched(pane: Pane): boolean {
-  return pane.touchedCount > 0;
 }

@@ -84,6 +84,32 @@ describe("one cycle", () => {
     expect(told()).toEqual(["final@4 x1"]);
   });
 
+  test("leaves results of open windows to the beat when one closes in between", async () => {
+    const statuses = (): string[] => world.rows.map(({ status }) => status);
+    await assign(one, 0);
+    world.log.append(0, record(0, { eventTime: 5 }), record(1, { eventTime: 70 }));
+    one.source.deliver();
+    await settle();
+    const closed = statuses();
+    expect(new Set(closed)).toEqual(new Set(["final"]));
+    await live(1, one);
+    expect(new Set(statuses().slice(closed.length))).toEqual(new Set(["early"]));
+  });
+
+  test("keeps its beat while windows close more often", async () => {
+    const earlyRows = (): number => world.rows.filter(({ status }) => status === "early").length;
+    const toldAfterTenths: number[] = [];
+    await assign(one, 0);
+    for (let tenth = 1; tenth <= 30; tenth++) {
+      const before = earlyRows();
+      world.log.append(0, record(tenth - 1, { eventTime: tenth * 70 }));
+      one.source.deliver();
+      await world.clock.advance(100);
+      if (earlyRows() > before) toldAfterTenths.push(tenth);
+    }
+    expect(toldAfterTenths).toEqual([10, 20, 30]);
+  });
+
   test("without early results publishes only what closed", async () => {
     one = new FakeProcess(world, "one", { onlyFinal: true });
     world.log.append(0, record(0, { eventTime: 5 }));
@@ -143,7 +169,7 @@ describe("back pressure", () => {
     expect(one.source.reading).toEqual([0]);
     expect(one.trace.slice(-4)).toEqual([
       "pause p0",
-      "publish p0 1+200001",
+      "publish p0 0+200001",
       "acked p0",
       "resume p0",
     ]);
