@@ -90,26 +90,22 @@ test("a consumer without the switch gets decoded messages and no empty batches",
   expect(batches).toEqual([["a", "b"]]);
 });
 
-test("a rejoin that fails is tried again, and what was flushed is not flushed again", async () => {
-  const topic = await fixture.topic(2);
-  const joinGroup = 11;
+test("a rejoin that fails is tried again even if the group knows of none, and flushed once", async () => {
+  // Stale metadata makes kafkajs rejoin a group that is at rest: no heartbeat would ask for it a second time.
+  const topic = await fixture.topic(1);
+  const [fetch, joinGroup, notLeader] = [1, 11, 6];
   let flushes = 0;
-  let hits = () => 0;
-  await using first = await read(fixture, topic, {
-    sessionTimeoutMs: 4_000,
+  await using reading = await read(fixture, topic, {
     beforeRejoin: () => {
-      // The next to join is this member; the other one waits at the broker already.
-      if (flushes++ > 0) return Promise.resolve();
-      const fault = fixture.broker.faults.add({ apiKey: joinGroup, action: "close-before" });
-      hits = () => fault.hits;
+      if (flushes++ === 0) fixture.broker.faults.add({ apiKey: joinGroup, action: "close-before" });
       return Promise.resolve();
     },
   });
-  await until(() => new Set(first.ends).size === 2);
-  await using second = await read(fixture, topic, { sessionTimeoutMs: 4_000 });
-  await until(() => first.assignments.length > 1 && second.assignments.length > 0);
-  first.ends.length = 0;
-  await until(() => first.ends.length > 0);
-  expect(hits()).toBe(1);
+  await until(() => reading.ends.length > 0);
+  const action = { errorCode: notLeader };
+  fixture.broker.faults.add({ apiKey: fetch, topic, action });
+  await until(() => reading.assignments.length > 1);
+  reading.ends.length = 0;
+  await until(() => reading.ends.length > 0);
   expect(flushes).toBe(1);
 });

@@ -6,6 +6,7 @@ import { sleep } from "./reading.ts";
 
 const produce = 0;
 const messageTooLarge = 10;
+const topicAuthorizationFailed = 29;
 
 let fixture: Fixture;
 beforeAll(async () => {
@@ -184,18 +185,17 @@ test("a single record that the broker finds too large is the caller's to replace
 });
 
 test("after a refused send, later records are not taken for repeats of what another partition kept", async () => {
-  // kafkajs rolls the sequence numbers of all partitions back; partition 1 of the same send took its record.
+  // kafkajs rolls the sequence numbers of all partitions back, although partition 1 took its record: the next record
+  // there would get the number of this one, and be acknowledged as its repeat.
   const topic = await fixture.topic(2);
   await using publisher = await openPublisher(fixture);
   const [zero, one] = await keysOf(topic, publisher);
-  const action = { errorCode: messageTooLarge };
+  const action = { errorCode: topicAuthorizationFailed };
   fixture.broker.faults.add({ apiKey: produce, topic, partition: 0, action });
   const refused = publisher.publish([record(topic, zero, "x"), record(topic, one, "y")]);
-  await refused;
+  await expect(refused).rejects.toMatchObject({ code: "NOT_AUTHORIZED" });
   await publisher.publish([record(topic, one, "z")]);
-  const found = await contents(topic);
-  expect(found.filter((line) => line === `${zero}=x`)).toHaveLength(1);
-  expect(found).toContain(`${one}=z`);
+  expect(await contents(topic)).toContain(`${one}=z`);
 });
 
 /** A key for partition 0 and one for partition 1. */
