@@ -5,7 +5,7 @@ import type { CheckpointLadder } from "./checkpoint-ladder.ts";
 import type { CheckpointHeader, Decision } from "./checkpoint.ts";
 import { dropFirstRow, type RecordColumns } from "./columns.ts";
 import type { PartitionInfo, TaskOutput } from "./ports.ts";
-import type { RunOptions } from "./run-options.ts";
+import { decisionPatienceMs, type RunOptions } from "./run-options.ts";
 import { TaskCheckpoints, type Written } from "./task-checkpoints.ts";
 import { takeSnapshot } from "./task-snapshot.ts";
 import type { Task } from "./task.ts";
@@ -30,6 +30,7 @@ export class OwnedTask {
   /** Records may come: set between `LogSource.start` and the next assignment. */
   started = false;
   readonly #options: RunOptions;
+  readonly #claimedAt: number;
   readonly #info: PartitionInfo;
   #verify: Acquired["verify"];
   #queue: Promise<unknown> = Promise.resolve();
@@ -60,6 +61,7 @@ export class OwnedTask {
       claimedAt,
     });
     this.#options = options;
+    this.#claimedAt = claimedAt;
     this.#info = info;
     this.#verify = acquired.verify;
     this.#checkpointedOffset = task.nextOffset;
@@ -149,6 +151,9 @@ export class OwnedTask {
 
   /** Makes the records of an unknown schema dead letters, as a recorded decision. */
   async decideUnknownSchema(schemaId: number): Promise<void> {
+    const { clock } = this.#options;
+    const waitMs = this.#claimedAt + decisionPatienceMs(this.#options) - clock.nowMs();
+    if (waitMs > 0) await clock.sleep(waitMs, this.#gone.signal);
     await this.#exclusive(async () => {
       const { unknownSchemas } = this.task;
       if (unknownSchemas.has(schemaId)) return;
@@ -236,9 +241,7 @@ export class OwnedTask {
     if (this.dropped || this.#quietSince === undefined) return;
     const quietMs = this.#quietUntil - this.#quietSince;
     if (quietMs < idleTimeoutMs) return;
-    const { highest } = task.aggregate.watermark;
-    const logTime = task.highestRecordTime >= 0 ? task.highestRecordTime : highest;
-    const watermark = task.aggregate.decidable(logTime + quietMs);
+    const watermark = task.aggregate.decidable(task.logTime + quietMs);
     if (watermark === undefined) return;
     const { nextOffset } = task;
     await this.#decide(async () => {
@@ -291,9 +294,7 @@ export class OwnedTask {
   /** One cycle at a time: cycles share the task's pending output and the next number. */
   async #exclusive<T>(action: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(action);
-    this.#queue = result.then(ignore, ignore);
+    this.#queue = result.catch(() => {});
     return result;
   }
 }
-
-function ignore(): void {}

@@ -45,6 +45,11 @@ export class Task {
     return this.#aggregate;
   }
 
+  /** What time it is in the log, epoch ms: the highest Kafka timestamp, or event time where records have none. */
+  get logTime(): EpochMs {
+    return this.highestRecordTime >= 0 ? this.highestRecordTime : this.#aggregate.watermark.highest;
+  }
+
   /** Rows that wait for `output`. */
   get pendingRows(): number {
     return this.#aggregate.pendingResults + this.#deadLetters.length + this.#late.length;

@@ -237,6 +237,7 @@ describe("the canary", () => {
 describe("an unknown schema", () => {
   test("becomes a decision: durable first, then in force, and for every later owner", async () => {
     await assign(one, 0);
+    await live(31, one);
     one.trace.length = 0;
     one.runner.schemaUnknown(0, 42);
     one.runner.schemaUnknown(0, 42);
@@ -254,8 +255,18 @@ describe("an unknown schema", () => {
     expect([...two.runner.unknownSchemas(0)]).toEqual([42]);
   });
 
+  test("waits until the claim is old enough for former owners to have noticed it", async () => {
+    await assign(one, 0);
+    one.runner.schemaUnknown(0, 42);
+    await live(29, one);
+    expect([...one.runner.unknownSchemas(0)]).toEqual([]);
+    await live(2, one);
+    expect([...one.runner.unknownSchemas(0)]).toEqual([42]);
+  });
+
   test("is no decision when it could not be written", async () => {
     await assign(one, 0);
+    await live(31, one);
     one.store.onCreate = () => "refused";
     one.runner.schemaUnknown(0, 42);
     await settle();
