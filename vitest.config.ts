@@ -6,6 +6,8 @@ const report = process.env["VITEST_REPORT"];
 /** Pure code shares workers; anything with servers or child processes gets a process of its own. */
 export default defineConfig({
   test: {
+    // Tests with servers mostly wait: for sessions to end, for patience to run out. Two cores carry more than one of them.
+    maxWorkers: 3,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     projects: [
       {
