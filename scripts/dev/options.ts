@@ -27,6 +27,8 @@ const own = {
   embedded: { type: "boolean" },
   docker: { type: "boolean" },
   help: { type: "boolean" },
+  // For scripts that already say so: a dashboard is not part of the pipeline so far.
+  "no-dashboard": { type: "boolean" },
 } as const;
 
 const traffic = [
