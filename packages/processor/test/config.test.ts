@@ -30,6 +30,11 @@ test("a start time is an ISO time, and a checkpoint directory may be absolute", 
   expect(config.CHECKPOINT_URL).toBe("/var/lib/x");
 });
 
+test("a rule between two fields is checked although others are wrong", () => {
+  const env = { WINDOW_SLIDE: "2m", CHECKPOINT_INTERVAL: "soon" };
+  expect(() => read(env)).toThrow(/CHECKPOINT_INTERVAL.*WINDOW_SLIDE/s);
+});
+
 test.each([
   ["a slide longer than the window", { WINDOW_SLIDE: "2m" }, /WINDOW_SLIDE.*WINDOW_SIZE/],
   ["a bucket", { CHECKPOINT_URL: "gs://bucket/prefix" }, /CHECKPOINT_URL.*local directory/],
