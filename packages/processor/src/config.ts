@@ -6,7 +6,7 @@ import {
   topicsEnvironment,
 } from "@adstream/service/environment";
 import { duration, durationBetween, durationOrZero } from "@adstream/service/durations";
-import { kafkaName, oneOf } from "@adstream/service/fields";
+import { kafkaName, oneOf, sound } from "@adstream/service/fields";
 import { z } from "zod";
 
 /** `earliest`, `latest`, or epoch ms of an ISO time. */
@@ -55,6 +55,7 @@ export const environment = z
   })
   .refine((env) => env.WINDOW_SLIDE <= env.WINDOW_SIZE, {
     path: ["WINDOW_SLIDE"],
+    when: sound("WINDOW_SIZE", "WINDOW_SLIDE"),
     error: "must not be longer than WINDOW_SIZE: events between windows would be lost",
   });
 

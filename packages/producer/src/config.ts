@@ -6,7 +6,7 @@ import {
   registryEnvironment,
   topicsEnvironment,
 } from "@adstream/service/environment";
-import { decimalNumber, ratio, wholeNumber } from "@adstream/service/fields";
+import { decimalNumber, ratio, sound, wholeNumber } from "@adstream/service/fields";
 import { z } from "zod";
 import type { FlagTable } from "@adstream/service/flags";
 import type { TrafficSettings } from "./ad-events.ts";
@@ -33,10 +33,12 @@ export const environment = z
   })
   .refine((env) => env.PRODUCER_REDELIVER_RATIO + env.PRODUCER_BAD_RATIO <= 1, {
     path: ["PRODUCER_REDELIVER_RATIO"],
+    when: sound("PRODUCER_REDELIVER_RATIO", "PRODUCER_BAD_RATIO"),
     error: "must not exceed 1 together with PRODUCER_BAD_RATIO",
   })
   .refine((env) => env.PRODUCER_OUT_OF_ORDER_RATIO + env.PRODUCER_LATE_RATIO <= 1, {
     path: ["PRODUCER_OUT_OF_ORDER_RATIO"],
+    when: sound("PRODUCER_OUT_OF_ORDER_RATIO", "PRODUCER_LATE_RATIO"),
     error: "must not exceed 1 together with PRODUCER_LATE_RATIO",
   });
 

@@ -84,3 +84,10 @@ export const existingFile: z.ZodString = z
 export const secretText: z.ZodPipe<z.ZodString, z.ZodTransform<Secret, string>> = z
   .string()
   .transform((text) => new Secret(text));
+
+/** For `when` of a rule between fields: it holds where they have no problem of their own, whatever others have. */
+export function sound(
+  ...names: readonly string[]
+): (payload: { readonly issues: readonly z.core.$ZodRawIssue[] }) => boolean {
+  return ({ issues }) => issues.every(({ path }) => !names.includes(String(path?.[0])));
+}
