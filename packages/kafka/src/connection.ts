@@ -7,6 +7,7 @@ import { Kafka, logLevel, type KafkaConfig, type SASLOptions } from "kafkajs";
 
 import { toStreamError } from "./error-map.ts";
 import { kafkajsLog, type Log } from "./kafkajs-log.ts";
+import { plainSocket } from "./plain-socket.ts";
 
 export type KafkaSettings = {
   /** "host:port" */
@@ -45,6 +46,7 @@ export function connectKafka(settings: KafkaSettings, log: Log): KafkaConnection
     clientId,
     ssl,
     ...(sasl === undefined ? {} : { sasl }),
+    ...(ssl === false ? { socketFactory: plainSocket } : {}),
     connectionTimeout: connectionTimeoutMs,
     requestTimeout: 30_000,
     enforceRequestTimeout: true,
