@@ -206,6 +206,28 @@ describe.concurrent("with credentials that are refused", () => {
     );
     expect(said()).not.toContain(canary);
   });
+
+  test.each(services)("by Kafka, the %s ends with one line that holds none", async (service) => {
+    const { code, said, stderr } = start(service, {
+      ...environment,
+      KAFKA_SECURITY_PROTOCOL: "SASL_PLAINTEXT",
+      KAFKA_SASL_USERNAME: "me",
+      KAFKA_SASL_PASSWORD: canary,
+    });
+    expect(await code).toBeGreaterThan(0);
+    expect(stderr()).toMatch(new RegExp(`^adstream ${service}: .*KAFKA_BROKERS.*\n$`));
+    expect(said()).not.toContain(canary);
+  });
+
+  test("by MongoDB, the sink names its variable and shows none", async () => {
+    const { MONGODB_URL = "" } = environment;
+    const url = MONGODB_URL.replace("://", `://me:${canary}@`);
+    const sink = start("sink", { ...environment, MONGODB_URL: url });
+    await until("a word about it", sink, () => sink.said().includes("MONGODB_URL"));
+    sink.child.kill("SIGTERM");
+    await sink.code;
+    expect(sink.said()).not.toContain(canary);
+  });
 });
 
 async function refusingRegistry(): Promise<AsyncDisposable & { readonly url: string }> {
