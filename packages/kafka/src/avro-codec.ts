@@ -86,6 +86,8 @@ function isLong(schema: unknown): boolean {
   );
 }
 
+/** Of the one long that is being written: avsc takes its bytes before it asks for those of the next. */
+const longBytes = Buffer.alloc(8);
 const bigintLong = longType((value) => value);
 const numberLong = longType((value) => {
   const number = Number(value);
@@ -98,9 +100,12 @@ function longType(fromBigint: (value: bigint) => bigint | number): avro.Type {
   return avro.types.LongType.__with({
     fromBuffer: (bytes: Buffer) => fromBigint(bytes.readBigInt64LE()),
     toBuffer(value: bigint | number) {
-      const bytes = Buffer.alloc(8);
-      bytes.writeBigInt64LE(BigInt(value));
-      return bytes;
+      if (typeof value === "bigint") longBytes.writeBigInt64LE(value);
+      else {
+        longBytes.writeUInt32LE(value >>> 0, 0);
+        longBytes.writeInt32LE(Math.floor(value / 2 ** 32), 4);
+      }
+      return longBytes;
     },
     fromJSON: (value: number) => fromBigint(BigInt(value)),
     toJSON: String,
