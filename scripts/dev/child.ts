@@ -98,7 +98,7 @@ type Running = { readonly process: ChildProcess; readonly ended: Promise<Ended> 
 function launch(options: ChildOptions, logFile: WriteStream): Running {
   const { name, program, args = [], environment, say, onMessage } = options;
   const child = spawn(process.execPath, [...nodeFlags, program, ...args], {
-    env: { ...process.env, ...environment },
+    env: { NODE_COMPILE_CACHE: ".data/compile-cache", ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     detached: true,
   });
