@@ -48,6 +48,8 @@ export const errorCodes = {
   BATCH_CORRUPT: exitCodes.internal,
   /** Credentials or rights are refused by a server. */
   NOT_AUTHORIZED: exitCodes.config,
+  /** A server does not take a value we were configured with. */
+  SETTING_REFUSED: exitCodes.config,
   /** A topic that must exist does not. */
   TOPIC_MISSING: exitCodes.operator,
   /** A clean stop ran out of time: safe, but the next start has more to do. */

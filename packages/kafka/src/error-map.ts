@@ -8,7 +8,11 @@ const notAuthorized = new Set([
   "GROUP_AUTHORIZATION_FAILED",
   "CLUSTER_AUTHORIZATION_FAILED",
   "KafkaJSSASLAuthenticationError",
+  // What a broker without SASL is told first.
+  "KafkaJSServerDoesNotSupportApiKey",
 ]);
+/** Settings of ours that a broker does not take: KAFKA_SESSION_TIMEOUT below or above its bounds. */
+const refusedSetting = new Set(["INVALID_SESSION_TIMEOUT"]);
 const tooLarge = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
 /** Of these kafkajs says "not retriable", which means only that it gave up. */
 const unavailable = new Set([
@@ -52,6 +56,7 @@ function classify(error: unknown): { code: ErrorCode; disposition: Disposition }
   const names = [textField(error, "type"), textField(error, "name")];
   const among = (set: ReadonlySet<string>) => names.some((name) => set.has(name));
   if (among(notAuthorized)) return { code: "NOT_AUTHORIZED", disposition: "stop" };
+  if (among(refusedSetting)) return { code: "SETTING_REFUSED", disposition: "stop" };
   if (names.includes("UNKNOWN_TOPIC_OR_PARTITION"))
     return { code: "TOPIC_MISSING", disposition: "stop" };
   if (names.includes("OFFSET_OUT_OF_RANGE")) return { code: "OFFSET_GAP", disposition: "stop" };

@@ -16,6 +16,7 @@ test.each([
   ["UNKNOWN_TOPIC_OR_PARTITION", "TOPIC_MISSING", "stop"],
   ["OFFSET_OUT_OF_RANGE", "OFFSET_GAP", "stop"],
   ["MESSAGE_TOO_LARGE", "RECORD_TOO_LARGE", "dead-letter"],
+  ["INVALID_SESSION_TIMEOUT", "SETTING_REFUSED", "stop"],
   ["INVALID_CONFIG", "INTERNAL", "stop"],
 ])("the broker's %s is %s", (type, code, disposition) => {
   expect(toStreamError(protocolError(type), "reading t")).toMatchObject({

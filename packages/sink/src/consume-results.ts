@@ -85,6 +85,8 @@ class ResultIntake implements BatchHandler {
   readonly #crowded = new Set<number>();
   /** Applied and not committed yet. */
   readonly #positions = new Map<number, number>();
+  /** Reads in a row that failed, by partition, while the registry is away. */
+  readonly #failedReads = new Map<number, number>();
   /** Counts assignments: what began under one means nothing under the next. */
   #assignment = 0;
   /** Results in the applier's hands. */
@@ -119,6 +121,7 @@ class ResultIntake implements BatchHandler {
     this.#queue.clear();
     this.#crowded.clear();
     this.#positions.clear();
+    this.#failedReads.clear();
     this.#options.applier.forget();
     this.#options.observer.assigned(partitions);
     for (const partition of partitions) void this.#begin(partition);
@@ -144,6 +147,7 @@ class ResultIntake implements BatchHandler {
       void this.#resumeLater(partition, error);
       return "later";
     }
+    this.#failedReads.delete(partition);
     if (mine !== this.#assignment) return "later";
     const nextOffset = header.baseOffset + header.lastOffsetDelta + 1;
     const first = this.#queue.arrivals === 0;
@@ -252,7 +256,9 @@ class ResultIntake implements BatchHandler {
   async #resumeLater(partition: number, error: StreamError): Promise<void> {
     const { source, clock, random, observer } = this.#options;
     const mine = this.#assignment;
-    const delayMs = backoffMs(0, outageBackoff, random);
+    const attempt = this.#failedReads.get(partition) ?? 0;
+    this.#failedReads.set(partition, attempt + 1);
+    const delayMs = backoffMs(attempt, outageBackoff, random);
     observer.waiting(error, delayMs);
     source.pause(partition);
     await clock.sleep(delayMs, this.#ended);

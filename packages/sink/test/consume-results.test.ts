@@ -116,6 +116,18 @@ describe("batches", () => {
     expect(source.calls.slice(0, 2)).toEqual(["pause 0", "resume 0"]);
   });
 
+  test("are asked for ever more rarely while the registry stays away", async () => {
+    const { source, clock, readErrors } = await startConsumer();
+    readErrors.push(away, away);
+    await source.deliver(0, 0, 1);
+    await clock.advance(1_000);
+    await source.deliver(0, 0, 1);
+    await clock.advance(1_000);
+    expect(source.calls).toEqual(["pause 0", "resume 0", "pause 0"]);
+    await clock.advance(1_000);
+    expect(source.calls.at(-1)).toBe("resume 0");
+  });
+
   test("of which the schema cannot be had come again after a pause", async () => {
     const { source, clock, applied, readErrors } = await startConsumer();
     readErrors.push(away);
