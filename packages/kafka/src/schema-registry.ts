@@ -113,11 +113,17 @@ function registryCalls({
       return found === undefined ? undefined : schemaText(found, id, host);
     },
     async register(subject, schema) {
-      const registered = await call((signal) =>
-        Subject.register({ subject, body: { schema }, signal }),
-      ).catch((error: unknown) => {
-        throw refusal(error, subject, host);
-      });
+      const post = (): Promise<unknown> =>
+        call((signal) => Subject.register({ subject, body: { schema }, signal }));
+      // To some registries two services that register at once are a conflict. What is refused is refused again.
+      const registered = await post()
+        .catch((error: unknown) => {
+          if (statusOf(error) === 409) return post();
+          throw error;
+        })
+        .catch((error: unknown) => {
+          throw refusal(error, subject, host);
+        });
       const id = bodyField(registered, "id");
       if (typeof id === "number") return id;
       throw new StreamError("SERVER_UNAVAILABLE", "retry", `${host} gave no id for ${subject}`);

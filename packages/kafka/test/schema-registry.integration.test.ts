@@ -76,6 +76,20 @@ test("an incompatible schema is refused with the registry's words", async () => 
   await expect(refused).rejects.toThrow(/clicks-value: .*(incompatible|cost)/i);
 });
 
+test("a conflict with somebody who registers at the same moment is no refusal", async () => {
+  let posts = 0;
+  const racing = await listening(
+    createServer((_request, response) => {
+      posts++;
+      response.setHeader("content-type", "application/vnd.schemaregistry.v1+json");
+      if (posts === 1) response.writeHead(409).end('{"error_code":409,"message":"exists"}');
+      else response.end('{"id":7}');
+    }),
+  );
+  expect(await open({ url: racing.url }).register("t-value", clicks)).toBe(7);
+  racing.server.close();
+});
+
 test("an unknown id is asked again after 1, 2, 4 … 30 s, not per record", async () => {
   const registry = open();
   const asked: number[] = [];
