@@ -1,0 +1,167 @@
+import { parseArgs, promisify } from "node:util";
+import { zstdCompress, zstdDecompress } from "node:zlib";
+import { createColumns } from "@adstream/engine/columns";
+import { decodeFrame, encodeFrame } from "@adstream/engine/checkpoint";
+import { Task } from "@adstream/engine/task";
+import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
+import { adName } from "./ad-events.ts";
+import { type Origin, origin } from "./machine.ts";
+import { median, table } from "./table.ts";
+import { count } from "./throughput-options.ts";
+
+type Report = Origin & {
+  /** Open (ad, window) results the task could still change. */
+  readonly states: number;
+  readonly ads: number;
+  readonly stateBytes: number;
+  readonly frameBytes: number;
+  readonly runs: readonly Run[];
+};
+
+/** Milliseconds of one checkpoint and one restore. */
+type Run = {
+  /** The task stands still for it. */
+  readonly pauseMs: number;
+  /** Compression, on the thread pool while the task goes on, and the frame with its digest. */
+  readonly encodeMs: number;
+  /** Frame checked, decompressed and made a task again: what a restart waits for, but for the file. */
+  readonly restoreMs: number;
+};
+
+export const checkpointUsage = "pnpm bench checkpoint [--states 100000] [--json]";
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+const runs = 9;
+/** The processor's defaults. */
+const job: WindowedJob = {
+  window: { sizeMs: 60_000, slideMs: 30_000 },
+  watermarkDelayMs: 10_000,
+  allowedLatenessMs: 0,
+  maxFutureMs: 3_600_000,
+  sumCount: 3,
+};
+/** Events in two neighbouring panes keep three windows open. */
+const windowsPerAd = 3;
+const startMs = Date.UTC(2026, 0, 1);
+
+/** Takes and restores checkpoints of one task with many open windows. @returns the exit code: 1 when a restored one differs */
+export async function checkpoint(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      states: { type: "string", default: "100000" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const from = origin(["checkpoint", ...args]);
+  const ads = Math.ceil(count("states", values.states) / windowsPerAd);
+  const task = filledTask(ads);
+  const done: Run[] = [];
+  let frame: Uint8Array = new Uint8Array(0);
+  for (let run = 0; run < runs; run++) {
+    const startedAt = performance.now();
+    const state = task.snapshot();
+    const snapshotAt = performance.now();
+    frame = encodeFrame({ header: header(task, state), payload: await compress(state) });
+    const encodedAt = performance.now();
+    const restored = await restore(frame, state.length);
+    const restoredAt = performance.now();
+    if (Buffer.compare(restored.snapshot(), state) !== 0) {
+      process.stderr.write("the restored task differs\n");
+      return 1;
+    }
+    done.push({
+      pauseMs: snapshotAt - startedAt,
+      encodeMs: encodedAt - snapshotAt,
+      restoreMs: restoredAt - encodedAt,
+    });
+  }
+  const stateBytes = task.snapshot().length;
+  const states = ads * windowsPerAd;
+  const report = { ...from, states, ads, stateBytes, frameBytes: frame.length, runs: done };
+  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : text(report));
+  return 0;
+}
+
+async function restore(frame: Uint8Array, stateBytes: number): Promise<Task> {
+  const { payload } = decodeFrame(frame);
+  return Task.restore(job, 0, await decompress(payload, { maxOutputLength: stateBytes }));
+}
+
+/** A task that has counted two events of each ad, half a minute apart. */
+function filledTask(ads: number): Task {
+  const names = Array.from({ length: ads }, (_, ad) => Buffer.from(adName(ad)));
+  const columns = createColumns(job.sumCount, ads);
+  columns.bytes = Buffer.concat(names);
+  columns.count = ads;
+  let start = 0;
+  for (const [row, name] of names.entries()) {
+    columns.keyStart[row] = start;
+    columns.keyLength[row] = name.length;
+    for (const [sum, column] of columns.values.entries()) column[row] = row / (sum + 1);
+    start += name.length;
+  }
+  const task = new Task(job, 0, 0);
+  for (const pane of [0, 1]) {
+    const time = startMs + pane * job.window.slideMs;
+    for (let row = 0; row < ads; row++) columns.offset[row] = pane * ads + row;
+    columns.eventTime.fill(time);
+    columns.recordTime.fill(time);
+    task.apply(columns, (pane + 1) * ads);
+  }
+  task.output(0, true);
+  return task;
+}
+
+function header(task: Task, state: Uint8Array): Parameters<typeof encodeFrame>[0]["header"] {
+  const { nextOffset, counts } = task;
+  return {
+    kind: "checkpoint",
+    job: "bench/checkpoint",
+    partition: 0,
+    seq: 1,
+    writer: { instance: "bench", nonce: "0", at: new Date(startMs).toISOString() },
+    jobEpoch: 0,
+    topology: "0",
+    stateSchemaVersion: 1,
+    codeVersion: 1,
+    log: { clusterId: "bench", topic: "bench", partitions: 1, nextOffset, canary: null },
+    watermark: null,
+    counts,
+    decisions: [],
+    stateBytes: state.length,
+  };
+}
+
+function text({ states, ads, stateBytes, frameBytes, runs: done, machine }: Report): string {
+  const row = (name: string, values: readonly number[]): string[] => [
+    name,
+    median(values).toFixed(1),
+    Math.max(...values).toFixed(1),
+  ];
+  const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(2);
+  const lines = [
+    `${states} open (ad, window) states, ${ads} ads: ${mib(stateBytes)} MiB of state, ${mib(frameBytes)} MiB a checkpoint`,
+    `${machine.cores} cores of ${machine.cpu}, load ${machine.load}, ${done.length} runs`,
+    "",
+    table(
+      ["ms", "median", "max"],
+      [
+        row(
+          "pause for the snapshot",
+          done.map((run) => run.pauseMs),
+        ),
+        row(
+          "compress and frame",
+          done.map((run) => run.encodeMs),
+        ),
+        row(
+          "restore",
+          done.map((run) => run.restoreMs),
+        ),
+      ],
+    ),
+  ];
+  return `${lines.join("\n")}\n`;
+}
