@@ -99,15 +99,19 @@ function filledTask(ads: number): Task {
   for (const [row, name] of names.entries()) {
     columns.keyStart[row] = start;
     columns.keyLength[row] = name.length;
-    for (const [sum, column] of columns.values.entries()) column[row] = row / (sum + 1);
+    // Like real ones: two small counts and a cost, told apart by a multiplication without meaning.
+    for (const [sum, column] of columns.values.entries()) {
+      const mixed = (row * 7_919 + sum) % 9_973;
+      column[row] = sum === 2 ? mixed / 100 : mixed % 50;
+    }
     start += name.length;
   }
   const task = new Task(job, 0, 0);
   for (const pane of [0, 1]) {
     const time = startMs + pane * job.window.slideMs;
     for (let row = 0; row < ads; row++) columns.offset[row] = pane * ads + row;
-    columns.eventTime.fill(time);
-    columns.recordTime.fill(time);
+    for (let row = 0; row < ads; row++) columns.eventTime[row] = time + ((row * 31) % 29_989);
+    columns.recordTime.set(columns.eventTime);
     task.apply(columns, (pane + 1) * ads);
   }
   task.output(0, true);

@@ -39,6 +39,15 @@ const root = new URL("../../../", import.meta.url);
 const processorProgram = fileURLToPath(new URL("packages/processor/src/main.ts", root));
 const stockProgram = fileURLToPath(import.meta.resolve("./stock-consumer.ts"));
 
+/** What the oracle counts by, whatever the environment says. */
+const oracleSettings = {
+  START_AT: "earliest",
+  WINDOW_SIZE: "1m",
+  WINDOW_SLIDE: "30s",
+  WATERMARK_DELAY: "10s",
+  ALLOWED_LATENESS: "0s",
+};
+
 /** One processor, with its checkpoints in a temporary folder and results topics of its own. */
 export async function drainWithProcessor(options: DrainOptions): Promise<Drain> {
   const { kafka, admin, environment, topic, run, records, nodeArguments } = options;
@@ -57,6 +66,7 @@ export async function drainWithProcessor(options: DrainOptions): Promise<Drain> 
     nodeArguments,
     environment: {
       ...environment,
+      ...oracleSettings,
       ...topics,
       EVENTS_TOPIC: topic,
       PROCESSOR_GROUP: run,
