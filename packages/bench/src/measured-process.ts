@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 export type MeasuredOptions = {
   /** File of the program. */
@@ -29,12 +30,14 @@ export type MeasuredProcess = {
 
 const kernelTickMs = 10;
 const preload = import.meta.resolve("./usage-at-exit.ts");
+/** As `pnpm processor` sets it: the first start on a machine compiles, later ones do not. */
+const compileCache = fileURLToPath(new URL("../../../.data/compile-cache", import.meta.url));
 
 /** Starts a program of ours as users do, and reports what it used. */
 export function startMeasured(options: MeasuredOptions): MeasuredProcess {
   const { program, environment, nodeArguments = [], onMessage, onLine } = options;
   const child = spawn(process.execPath, [...nodeArguments, "--import", preload, program], {
-    env: { ...process.env, ...environment },
+    env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc", "pipe"],
   });
   const ended = Promise.withResolvers<number | null>();
