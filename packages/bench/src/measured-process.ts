@@ -29,15 +29,17 @@ export type MeasuredProcess = {
 };
 
 const kernelTickMs = 10;
+const root = new URL("../../../", import.meta.url);
 const preload = import.meta.resolve("./usage-at-exit.ts");
-/** As `pnpm processor` sets it: the first start on a machine compiles, later ones do not. */
-const compileCache = fileURLToPath(new URL("../../../.data/compile-cache", import.meta.url));
 
-/** Starts a program of ours as users do, and reports what it used. */
+/** Starts a program as `pnpm processor` starts the processor, and reports what it used. */
 export function startMeasured(options: MeasuredOptions): MeasuredProcess {
   const { program, environment, nodeArguments = [], onMessage, onLine } = options;
-  const child = spawn(process.execPath, [...nodeArguments, "--import", preload, program], {
-    env: { NODE_COMPILE_CACHE: compileCache, ...process.env, ...environment },
+  const { variables, flags } = processorCommand();
+  const args = [...flags, ...nodeArguments, "--import", preload, program];
+  const child = spawn(process.execPath, args, {
+    cwd: fileURLToPath(root),
+    env: { ...variables, ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc", "pipe"],
   });
   const ended = Promise.withResolvers<number | null>();
@@ -60,6 +62,19 @@ export function startMeasured(options: MeasuredOptions): MeasuredProcess {
       return { cpuMs: Number(cpuMs), peakRssMiB: Number(peakRssKiB) / 1024 };
     })(),
   };
+}
+
+/** Variables and flags of Node in the script `NAME=value … node --flag … program`. */
+function processorCommand(): { variables: Record<string, string>; flags: string[] } {
+  const manifest: unknown = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
+  const script: unknown = Reflect.get(
+    Object(Reflect.get(Object(manifest), "scripts")),
+    "processor",
+  );
+  const words = String(script).split(" ");
+  const node = words.indexOf("node");
+  const variables = words.slice(0, node).map((word) => word.split("="));
+  return { variables: Object.fromEntries(variables), flags: words.slice(node + 1, -1) };
 }
 
 /** Fields 14 and 15 of /proc/<pid>/stat, counted behind the name, which may hold anything. */
