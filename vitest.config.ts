@@ -14,15 +14,29 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/test/**/*.test.ts", "scripts/test/**/*.test.ts"],
-          exclude: ["**/*.integration.test.ts", "**/*.e2e.test.ts"],
+          exclude: [
+            "**/*.integration.test.ts",
+            "**/*.e2e.test.ts",
+            "packages/chaos/test/faults/**",
+          ],
           isolate: false,
           testTimeout: 60_000,
         },
       },
       {
         test: {
+          name: "faults",
+          include: ["packages/chaos/test/faults/**/*.test.ts"],
+          pool: "forks",
+          testTimeout: 300_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: "integration",
           include: ["{packages/*,scripts}/test/**/*.{integration,e2e}.test.ts"],
+          exclude: ["packages/chaos/test/faults/**"],
           pool: "forks",
           testTimeout: 120_000,
           hookTimeout: 60_000,

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { environment as topics } from "../topics/run-topics.ts";
 
 const root = join(import.meta.dirname, "../..");
-const services = ["producer", "processor", "sink"];
+const services = ["producer", "processor", "sink", "verify"];
 
 async function schemas(): Promise<Map<string, z.ZodObject>> {
   const found = new Map<string, z.ZodObject>([["topics", topics]]);
@@ -64,5 +64,6 @@ test("topics are named by default as the contracts name them", () => {
     RESULTS_TOPIC: defaultTopics.results,
     DEAD_LETTER_TOPIC: defaultTopics.deadLetters,
     LATE_TOPIC: defaultTopics.late,
+    AUDIT_TOPIC: defaultTopics.audit,
   });
 });

@@ -281,9 +281,9 @@ const garbage: readonly [Service, Readonly<Record<string, string>>, readonly str
   ],
   [
     "processor",
-    { CHECKPOINT_URL: "gs://bucket", WINDOW_SIZE: "60", EMIT: "late" },
+    { CHECKPOINT_URL: "s3://bucket", WINDOW_SIZE: "60", EMIT: "late" },
     [
-      'CHECKPOINT_URL is "gs://bucket": must be a local directory like file:.data/checkpoints or file:/var/lib/adstream',
+      'CHECKPOINT_URL is "s3://bucket": must be a local directory like file:.data/checkpoints or a bucket like gs://bucket/prefix',
       'WINDOW_SIZE is "60": must be a duration like 500ms, 10s, 1m or 1h',
       'EMIT is "late": must be one of early, final',
     ],

@@ -7,6 +7,7 @@ export type TestNames = {
   readonly RESULTS_TOPIC: string;
   readonly DEAD_LETTER_TOPIC: string;
   readonly LATE_TOPIC: string;
+  readonly AUDIT_TOPIC: string;
   readonly PROCESSOR_GROUP: string;
   readonly SINK_GROUP: string;
   readonly MONGODB_DATABASE: string;
@@ -20,6 +21,7 @@ export async function createTestTopics(env: NodeJS.ProcessEnv): Promise<TestName
     RESULTS_TOPIC: `results-${run}`,
     DEAD_LETTER_TOPIC: `events-${run}.dlq`,
     LATE_TOPIC: `events-${run}.late`,
+    AUDIT_TOPIC: `events-${run}.audit`,
     PROCESSOR_GROUP: `processor-${run}`,
     SINK_GROUP: `sink-${run}`,
     MONGODB_DATABASE: `test_${run}`,

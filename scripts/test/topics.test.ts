@@ -57,15 +57,17 @@ async function run(
 }
 
 describe("create", () => {
-  test("makes the four topics, sized and named by the environment", async () => {
+  test("makes the topics, sized and named by the environment", async () => {
     const env = { TOPIC_PARTITIONS: "3", TOPIC_REPLICATION_FACTOR: "2", EVENTS_TOPIC: "clicks" };
     const { code, out, cluster } = await run(["create"], { env });
     expect(code).toBe(0);
     expect(out).toEqual([
       "clicks: created",
       "ad_stats: created",
+      "ad_stats.dlq: created",
       "ad_topic.dlq: created",
       "ad_topic.late: created",
+      "ad_topic.audit: created",
     ]);
     expect(cluster.created[0]).toEqual({
       topic: "clicks",
@@ -78,8 +80,9 @@ describe("create", () => {
   test("leaves what exists and says where it is not as it should be", async () => {
     const cluster = new FakeCluster();
     cluster.put("ad_topic", 4, {});
-    cluster.put("ad_stats", 6, { "cleanup.policy": "compact" });
-    cluster.put("ad_topic.dlq", 4, { "retention.ms": "1209600000" });
+    const stamped = { "message.timestamp.type": "LogAppendTime" };
+    cluster.put("ad_stats", 6, { ...stamped, "cleanup.policy": "compact" });
+    cluster.put("ad_topic.dlq", 4, { ...stamped, "retention.ms": "1209600000" });
     const { code, out } = await run(["create"], {
       cluster,
       env: { TOPIC_REPLICATION_FACTOR: "1" },
@@ -88,8 +91,10 @@ describe("create", () => {
     expect(out).toEqual([
       "ad_topic: exists",
       "ad_stats: exists",
+      "ad_stats.dlq: created",
       "ad_topic.dlq: exists",
       "ad_topic.late: created",
+      "ad_topic.audit: created",
       "ad_topic: message.timestamp.type is CreateTime, should be LogAppendTime",
       "ad_stats: has 6 partitions, TOPIC_PARTITIONS is 4",
       "ad_stats: cleanup.policy is compact, should be delete",
@@ -111,7 +116,7 @@ describe("clear", () => {
       64,
       "adstream topics: clear deletes all records of the topics: say --yes if that is wanted\n",
     ]);
-    expect(cluster.created).toHaveLength(4);
+    expect(cluster.created).toHaveLength(6);
   });
 
   test("deletes what is there and makes all again", async () => {
@@ -136,8 +141,10 @@ test("describe shows partitions, records, offsets and settings, and changes noth
     "  message.timestamp.type=LogAppendTime",
     "  partition 0: offsets 2 to 5",
     "ad_stats: does not exist",
+    "ad_stats.dlq: does not exist",
     "ad_topic.dlq: does not exist",
     "ad_topic.late: does not exist",
+    "ad_topic.audit: does not exist",
   ]);
   expect(cluster.topics.size).toBe(1);
 });

@@ -14,7 +14,9 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   dashboard: ["contracts", "kafka", "service"],
   devstack: [],
   bench: ["contracts", "devstack", "engine", "kafka"],
-  scripts: ["contracts", "devstack", "kafka", "service"],
+  chaos: ["contracts", "devstack", "engine", "kafka", "verify"],
+  verify: ["contracts", "kafka", "service"],
+  scripts: ["contracts", "devstack", "engine", "kafka", "processor", "service", "verify"],
 };
 
 /** Tests of every package may start the servers, and name their own package as others do. */

@@ -38,8 +38,8 @@ export function nameFindings({ path }: Module): Finding[] {
 /** What engine and contracts do without: they are functions of their arguments. */
 const impure =
   /\b(?:Date\.now\b|new Date\(\)|Math\.random\b|performance\b|set(?:Timeout|Interval|Immediate)\b|fetch\(|process\.|AbortSignal\.timeout\b|crypto\.(?:random|getRandom)\w*|console\.)/g;
-/** Hashes and checksums are functions of their input. */
-const pureModules = /^node:(?:assert(?:\/strict)?|buffer|crypto|util|zlib)$/;
+/** Hashes and checksums are functions of their input; an announcement changes nothing for whoever makes it. */
+const pureModules = /^node:(?:assert(?:\/strict)?|buffer|crypto|diagnostics_channel|util|zlib)$/;
 /** The root schema is a file that other tools read too. */
 const mayRead = "packages/contracts/src/ad-event.ts";
 

@@ -8,6 +8,7 @@ import {
   kafkaEnvironment,
   logEnvironment,
   readEnvironment,
+  sinkDeadLetterTopic,
   topicSettingsEnvironment,
   topicsEnvironment,
 } from "@adstream/service/environment";
@@ -22,6 +23,7 @@ import type { TopicAdmin } from "./commands.ts";
 export const environment = z.object({
   ...kafkaEnvironment,
   ...topicsEnvironment,
+  SINK_DEAD_LETTER_TOPIC: sinkDeadLetterTopic,
   ...topicSettingsEnvironment,
   LOG_LEVEL: logEnvironment.LOG_LEVEL.unwrap().default("error"),
 });
@@ -103,8 +105,10 @@ function specsOf(config: TopicsConfig): TopicSpec[] {
   const names = {
     events: config.EVENTS_TOPIC,
     results: config.RESULTS_TOPIC,
+    resultDeadLetters: config.SINK_DEAD_LETTER_TOPIC,
     deadLetters: config.DEAD_LETTER_TOPIC,
     late: config.LATE_TOPIC,
+    audit: config.AUDIT_TOPIC,
   };
   const replicationFactor = config.TOPIC_REPLICATION_FACTOR;
   return topicSpecs(names, { partitions: config.TOPIC_PARTITIONS, replicationFactor });

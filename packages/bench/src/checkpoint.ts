@@ -1,18 +1,22 @@
 import { parseArgs, promisify } from "node:util";
 import { zstdCompress, zstdDecompress } from "node:zlib";
 import { createColumns } from "@adstream/engine/columns";
-import { decodeFrame, encodeFrame } from "@adstream/engine/checkpoint";
+import { decodeFrame, encodeFrame, stateSchemaVersion } from "@adstream/engine/checkpoint";
 import { Task } from "@adstream/engine/task";
+import { mostDeduplicatedIds } from "@adstream/engine/deduplicate";
 import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
 import { adName } from "./ad-events.ts";
+import { applyIds, type IdCosts } from "./event-ids.ts";
 import { type Origin, origin } from "./machine.ts";
-import { median, table } from "./table.ts";
+import { median, percentile, table } from "./table.ts";
 import { count } from "./throughput-options.ts";
 
 type Report = Origin & {
   /** Open (ad, window) results the task could still change. */
   readonly states: number;
   readonly ads: number;
+  /** Of deduplication; absent without it. */
+  readonly ids?: IdCosts;
   readonly stateBytes: number;
   readonly frameBytes: number;
   readonly runs: readonly Run[];
@@ -28,11 +32,11 @@ type Run = {
   readonly restoreMs: number;
 };
 
-export const checkpointUsage = "pnpm bench checkpoint [--states 100000] [--json]";
+export const checkpointUsage =
+  "pnpm bench checkpoint [--states 100000] [--ids 0] [--runs 9] [--json]";
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
-const runs = 9;
 /** The processor's defaults. */
 const job: WindowedJob = {
   window: { sizeMs: 60_000, slideMs: 30_000 },
@@ -51,12 +55,20 @@ export async function checkpoint(args: readonly string[]): Promise<number> {
     args: [...args],
     options: {
       states: { type: "string", default: "100000" },
+      ids: { type: "string", default: "0" },
+      runs: { type: "string", default: "9" },
       json: { type: "boolean", default: false },
     },
   });
   const from = origin(["checkpoint", ...args]);
   const ads = Math.ceil(count("states", values.states) / windowsPerAd);
-  const task = filledTask(ads);
+  const runs = count("runs", values.runs);
+  const ids = Number(values.ids) === 0 ? 0 : count("ids", values.ids);
+  const deduplicate = { horizonMs: 600_000, maxIds: mostDeduplicatedIds };
+  const by = ids === 0 ? job : { ...job, deduplicate };
+  const task = filledTask(by, ads);
+  const paneMs = startMs + job.window.slideMs;
+  const costs = ids === 0 ? {} : { ids: applyIds(task, filledTask(job, ads), ids, paneMs) };
   const done: Run[] = [];
   let frame: Uint8Array = new Uint8Array(0);
   for (let run = 0; run < runs; run++) {
@@ -65,7 +77,7 @@ export async function checkpoint(args: readonly string[]): Promise<number> {
     const snapshotAt = performance.now();
     frame = encodeFrame({ header: header(task, state), payload: await compress(state) });
     const encodedAt = performance.now();
-    const restored = await restore(frame, state.length);
+    const restored = await restore(by, frame, state.length);
     const restoredAt = performance.now();
     if (Buffer.compare(restored.snapshot(), state) !== 0) {
       process.stderr.write("the restored task differs\n");
@@ -79,18 +91,26 @@ export async function checkpoint(args: readonly string[]): Promise<number> {
   }
   const stateBytes = task.snapshot().length;
   const states = ads * windowsPerAd;
-  const report = { ...from, states, ads, stateBytes, frameBytes: frame.length, runs: done };
+  const report = {
+    ...from,
+    states,
+    ads,
+    ...costs,
+    stateBytes,
+    frameBytes: frame.length,
+    runs: done,
+  };
   process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : text(report));
   return 0;
 }
 
-async function restore(frame: Uint8Array, stateBytes: number): Promise<Task> {
+async function restore(by: WindowedJob, frame: Uint8Array, stateBytes: number): Promise<Task> {
   const { payload } = decodeFrame(frame);
-  return Task.restore(job, 0, await decompress(payload, { maxOutputLength: stateBytes }));
+  return Task.restore(by, 0, await decompress(payload, { maxOutputLength: stateBytes }));
 }
 
 /** A task that has counted two events of each ad, half a minute apart. */
-function filledTask(ads: number): Task {
+function filledTask(by: WindowedJob, ads: number): Task {
   const names = Array.from({ length: ads }, (_, ad) => Buffer.from(adName(ad)));
   const columns = createColumns(job.sumCount, ads);
   columns.bytes = Buffer.concat(names);
@@ -106,7 +126,7 @@ function filledTask(ads: number): Task {
     }
     start += name.length;
   }
-  const task = new Task(job, 0, 0);
+  const task = new Task(by, 0, 0);
   for (const pane of [0, 1]) {
     const time = startMs + pane * job.window.slideMs;
     for (let row = 0; row < ads; row++) columns.offset[row] = pane * ads + row;
@@ -128,7 +148,7 @@ function header(task: Task, state: Uint8Array): Parameters<typeof encodeFrame>[0
     writer: { instance: "bench", nonce: "0", at: new Date(startMs).toISOString() },
     jobEpoch: 0,
     topology: "0",
-    stateSchemaVersion: 1,
+    stateSchemaVersion,
     codeVersion: 1,
     log: { clusterId: "bench", topic: "bench", partitions: 1, nextOffset, canary: null },
     watermark: null,
@@ -138,10 +158,21 @@ function header(task: Task, state: Uint8Array): Parameters<typeof encodeFrame>[0
   };
 }
 
-function text({ states, ads, stateBytes, frameBytes, runs: done, machine }: Report): string {
+function idLines({ ids, plainNs, newIdNs, redeliveryNs, memoryBytesPerId }: IdCosts): string[] {
+  const rows = [
+    ["without deduplication", plainNs.toFixed(0)],
+    ["under a new id", newIdNs.toFixed(0)],
+    ["redelivered", redeliveryNs.toFixed(0)],
+  ];
+  const memory = `${ids} event ids, UUIDs: ${memoryBytesPerId.toFixed(1)} bytes of memory each`;
+  return [memory, "", table(["a record", "ns"], rows), ""];
+}
+
+function text({ ids, states, ads, stateBytes, frameBytes, runs: done, machine }: Report): string {
   const row = (name: string, values: readonly number[]): string[] => [
     name,
     median(values).toFixed(1),
+    percentile(values, 99).toFixed(1),
     Math.max(...values).toFixed(1),
   ];
   const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(2);
@@ -149,8 +180,9 @@ function text({ states, ads, stateBytes, frameBytes, runs: done, machine }: Repo
     `${states} open (ad, window) states, ${ads} ads: ${mib(stateBytes)} MiB of state, ${mib(frameBytes)} MiB a checkpoint`,
     `${machine.cores} cores of ${machine.cpu}, load ${machine.load}, ${done.length} runs`,
     "",
+    ...(ids === undefined ? [] : idLines(ids)),
     table(
-      ["ms", "median", "max"],
+      ["ms", "median", "p99", "max"],
       [
         row(
           "pause for the snapshot",

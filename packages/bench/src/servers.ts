@@ -1,6 +1,4 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { startDevstackProcess } from "@adstream/devstack/devstack-process";
 
 /** Where the benchmark runs. */
 export type Servers = AsyncDisposable & {
@@ -12,7 +10,6 @@ export type Servers = AsyncDisposable & {
   readonly registryUrl: string;
 };
 
-const devstackProgram = fileURLToPath(import.meta.resolve("@adstream/devstack/main"));
 /** The embedded servers ask for no credentials, whatever the environment says of others. */
 const plainKafka = {
   KAFKA_SECURITY_PROTOCOL: "PLAINTEXT",
@@ -30,7 +27,8 @@ const openRegistry = {
 /** Kafka and the registry of the environment; what it does not name is embedded, in a process of its own. */
 export async function openServers(): Promise<Servers> {
   const { KAFKA_BROKERS: brokers = "", SCHEMA_REGISTRY_URL: registry = "" } = process.env;
-  const embedded = brokers === "" || registry === "" ? await startDevstack() : undefined;
+  const lacking = brokers === "" || registry === "";
+  const embedded = lacking ? await startDevstackProcess({ detached: false }) : undefined;
   const environment = {
     ...plainKafka,
     ...openRegistry,
@@ -44,34 +42,6 @@ export async function openServers(): Promise<Servers> {
     registryUrl: environment.SCHEMA_REGISTRY_URL.replace(/\/$/, ""),
     async [Symbol.asyncDispose]() {
       await embedded?.stop();
-    },
-  };
-}
-
-type Embedded = {
-  readonly environment: Readonly<Record<string, string>>;
-  stop(): Promise<void>;
-};
-
-async function startDevstack(): Promise<Embedded> {
-  const child = spawn(process.execPath, [devstackProgram], {
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
-  });
-  const exited = once(child, "exit");
-  const started = Promise.withResolvers<Record<string, string>>();
-  child.on("message", (message) => {
-    const environment: unknown = Reflect.get(Object(message), "environment");
-    started.resolve({ ...Object(environment) });
-  });
-  const early = exited.then(() => {
-    throw new Error("the embedded servers did not start");
-  });
-  early.catch(() => {}); // Lost the race long ago when they end as told.
-  return {
-    environment: await Promise.race([started.promise, early]),
-    async stop() {
-      child.kill("SIGTERM");
-      await exited;
     },
   };
 }

@@ -17,6 +17,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 /** The middle one; of an even number the lower. */
 export function median(values: readonly number[]): number {
+  return percentile(values, 50);
+}
+
+/** The lowest value that `percent` of them do not exceed. */
+export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+  return sorted[Math.ceil((sorted.length * percent) / 100) - 1] ?? 0;
 }

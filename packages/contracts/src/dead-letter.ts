@@ -15,3 +15,21 @@ export const deadLetterHeaders = {
   valueBytes: "adstream.value_bytes",
   valueSha256: "adstream.value_sha256",
 } as const;
+
+/**
+ * Headers of a dead letter sent to the events topic again (`pnpm dlq redrive`). They make the log its own ledger: a letter
+ * whose origin a record names has been redriven. Origins are written `topic/partition/offset`.
+ */
+export const redriveHeaders = {
+  /** Of the letter that this record was made of. */
+  origin: "adstream.redrive.origin",
+  /** The same after the first redrive; later ones keep it. */
+  firstOrigin: "adstream.redrive.first_origin",
+  /** 1 at the first redrive. */
+  count: "adstream.redrive.count",
+} as const;
+
+/** An origin as redrive headers write it; topic names hold no slash. */
+export function redriveOrigin(topic: string, partition: number, offset: number): string {
+  return `${topic}/${partition}/${offset}`;
+}

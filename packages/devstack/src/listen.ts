@@ -1,3 +1,4 @@
+import type { Server as HttpServer } from "node:http";
 import type { AddressInfo, Server } from "node:net";
 
 /** Listens, and says where. @throws Error EADDRINUSE when the port is taken */
@@ -11,4 +12,31 @@ export function listen(server: Server, host: string, port: number): Promise<Addr
       else reject(new Error(`no TCP address for ${host}:${port}`));
     });
   });
+}
+
+/** An HTTP server that listens. */
+export type Listening = AsyncDisposable & {
+  readonly url: string;
+  readonly port: number;
+  /** Cuts every connection, whatever is under way on it. */
+  close(): Promise<void>;
+};
+
+/** Listens for HTTP. @throws Error EADDRINUSE when the port is taken */
+export async function listenHttp(
+  server: HttpServer,
+  host: string,
+  port: number,
+): Promise<Listening> {
+  const address = await listen(server, host, port);
+  const close = async (): Promise<void> => {
+    server.closeAllConnections();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  };
+  return {
+    url: `http://${host}:${address.port}`,
+    port: address.port,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }

@@ -1,14 +1,25 @@
-import { type Canary } from "./canary.ts";
-import {
-  type CheckpointHeader,
-  codeVersion,
-  stateSchemaVersion,
-  type Writer,
-} from "./checkpoint.ts";
+import { acceptDeadLetters } from "./accept-dead-letters.ts";
+import { type Canary, canaryIn } from "./canary.ts";
+import { checkCode, codeVersionOf, jobOf } from "./check-settings.ts";
+import { logProblem } from "./check-log.ts";
+import type { HeaderNotes, Writer } from "./checkpoint.ts";
 import type { CheckpointLadder, Newest } from "./checkpoint-ladder.ts";
+import { epochAfter } from "./epoch-after.ts";
 import { StreamError } from "./errors.ts";
-import type { PartitionInfo, PayloadCodec } from "./ports.ts";
+import { milestones } from "./milestones.ts";
+import { absentOperator, type Operator, type OperatorDecision } from "./operator.ts";
+import {
+  checkpointsGone,
+  contentUnreadable,
+  noReadableCheckpoint,
+  OperatorHalt,
+} from "./operator-halt.ts";
+import type { Clock, PartitionInfo, PayloadCodec } from "./ports.ts";
+import { epochAbove, type ResultHistory } from "./result-history.ts";
+import type { Lifted } from "./start-permissions.ts";
+import { migrateState } from "./state-migrations.ts";
 import { Task } from "./task.ts";
+import { turn } from "./turn.ts";
 import type { WindowedJob } from "./windowed-aggregate.ts";
 
 /** A job as checkpoints know it. */
@@ -17,6 +28,12 @@ export type JobIdentity = {
   readonly windowed: WindowedJob;
   /** Digest of everything that gives state its meaning. */
   readonly topology: string;
+  /** The digest as it would be with these windows; without it no setting may change. */
+  readonly topologyOf?: (windowed: WindowedJob) => string;
+  /** What the digest is made of, by name and in words, for people. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Raised when the same log gives other results; that of the engine when left out. */
+  readonly codeVersion?: number;
   /** Where a task without history begins. */
   readonly startAt: (info: PartitionInfo, partition: number) => Promise<number>;
 };
@@ -25,13 +42,39 @@ export type JobIdentity = {
 export type Acquired = {
   readonly task: Task;
   readonly jobEpoch: number;
-  /** The number we took. */
+  /** The number we took last. */
   readonly seq: number;
   readonly unreadable: number;
   /** Without a checkpoint so far: where it begins must become durable before it does. */
   readonly fresh: boolean;
   /** The canary to be read again before the first new record, when the log still has it. */
   readonly verify: Canary | undefined;
+  /** What goes from checkpoint to checkpoint. */
+  readonly notes: HeaderNotes;
+  /** Nobody published a result of a record behind this state. */
+  readonly alone: boolean;
+};
+
+export type AcquireOptions = {
+  readonly job: JobIdentity;
+  readonly partition: number;
+  readonly ladder: CheckpointLadder;
+  readonly codec: PayloadCodec;
+  readonly clock: Clock;
+  readonly describe: () => Promise<PartitionInfo>;
+  readonly writer: () => Writer;
+  readonly operator?: Operator | undefined;
+  readonly history?: ResultHistory | undefined;
+  /** Partitions the topic had when the job began; undefined when it has not. Asked for a task without history. */
+  readonly begunWith?: () => Promise<number | undefined>;
+} & Lifted;
+
+/** What is known once the task is claimed. */
+export type Claimed = AcquireOptions & {
+  readonly seq: number;
+  readonly newest: Newest;
+  readonly info: PartitionInfo;
+  readonly operator: Operator;
 };
 
 /** Largest state that is restored, so that a broken size cannot take all memory. */
@@ -40,16 +83,11 @@ const maxStateBytes = 4 * 2 ** 30;
 /**
  * Takes a task: claims the next number, restores the newest checkpoint and checks that the log is still the one it was
  * made from (protocol 2.4). undefined when other processes won every race for it.
- * @throws {StreamError} STATE_LOST, LOG_REPLACED, RECORDS_EXPIRED, STATE_INCOMPATIBLE: an operator must decide
+ * @throws {OperatorHalt} STATE_LOST, LOG_REPLACED, RECORDS_EXPIRED, STATE_INCOMPATIBLE, unless the operator permits to go
+ *   on
  */
-export async function acquireTask(
-  job: JobIdentity,
-  describe: () => Promise<PartitionInfo>,
-  partition: number,
-  ladder: CheckpointLadder,
-  codec: PayloadCodec,
-  writer: () => Writer,
-): Promise<Acquired | undefined> {
+export async function acquireTask(options: AcquireOptions): Promise<Acquired | undefined> {
+  const { job, partition, ladder, writer, operator = absentOperator } = options;
   const claimed = await ladder.claim((seq, base) => ({
     kind: "claim",
     job: job.name,
@@ -59,98 +97,161 @@ export async function acquireTask(
     writer: writer(),
   }));
   if (claimed === undefined) return undefined;
-  const { seq, newest } = claimed;
+  milestones.claimed.publish(undefined);
   // Asked only now: until the claim the owner before us may have gone on past a log end that was asked for earlier.
-  const info = await describe();
-  const { checkpoint, unreadable } = newest;
-  if (checkpoint === undefined) {
-    refuseLostState(info, partition, newest);
-    const task = new Task(job.windowed, partition, await job.startAt(info, partition));
-    return { task, jobEpoch: 0, seq, unreadable, fresh: true, verify: undefined };
+  const info = await options.describe();
+  const context: Claimed = { ...options, ...claimed, info, operator };
+  const acquired = await adopt(context);
+  return acquired && acceptDeadLetters(context, acquired);
+}
+
+/** Goes on from the newest checkpoint; one whose frame is sound and whose content is not is passed over like a broken one. */
+async function adopt(context: Claimed): Promise<Acquired | undefined> {
+  const { ladder, newest, operator } = context;
+  const { checkpoint } = newest;
+  try {
+    return checkpoint === undefined ? await begin(context) : await goOn(context, checkpoint);
+  } catch (error) {
+    if (error instanceof StreamError && error.code === "CHECKPOINT_UNREADABLE") {
+      const older = await ladder.older(newest);
+      if (older.checkpoint !== undefined) return adopt({ ...context, newest: older });
+    }
+    if (!(error instanceof OperatorHalt)) throw error;
+    // Frozen since the claim, a process holds the log of now against checkpoints of then: the task is another's meanwhile.
+    if ((await ladder.top()) > context.seq) return undefined;
+    if (!startsOver(error) || !operator.permits(error.flag)) throw error;
+    return startOver(context, error, error.flag);
   }
-  const { header, payload } = checkpoint;
-  checkCompatible(job, header);
-  checkLog(info, header);
-  const state = await codec.decompress(payload, Math.min(header.stateBytes, maxStateBytes));
-  const task = Task.restore(job.windowed, partition, state);
+}
+
+/** A task nobody has a checkpoint of. */
+async function begin(context: Claimed): Promise<Acquired> {
+  const { job, partition, seq, newest, info, history } = context;
+  const place = { topic: info.topic, partition };
+  if (newest.unreadable > 0) throw noReadableCheckpoint(place);
+  if (info.committed === undefined) {
+    const from = (await isNew(context)) ? info.low : await job.startAt(info, partition);
+    const task = new Task(job.windowed, partition, from);
+    const alone = seq === 1;
+    return { ...fresh(context, task, 0), alone };
+  }
+  if (info.low > 0) throw checkpointsGone(place, info.committed);
+  // Everything is still there to be computed again, START_AT or not; decisions that were taken before are lost.
+  const jobEpoch = history === undefined ? 0 : await epochAbove(history, partition, undefined);
+  return fresh(context, new Task(job.windowed, partition, info.low), jobEpoch);
+}
+
+/** A partition that was added to a topic in use begins at its beginning, whatever START_AT says of the others. */
+async function isNew({ partition, begunWith }: Claimed): Promise<boolean> {
+  return partition > 0 && ((await begunWith?.()) ?? Infinity) <= partition;
+}
+
+function fresh(context: Claimed, task: Task, jobEpoch: number): Acquired {
+  const { seq, newest, info } = context;
+  return {
+    task,
+    jobEpoch,
+    seq,
+    unreadable: newest.unreadable,
+    fresh: true,
+    verify: undefined,
+    notes: { begunWith: info.partitions },
+    alone: false,
+  };
+}
+
+async function goOn(
+  context: Claimed,
+  checkpoint: NonNullable<Newest["checkpoint"]>,
+): Promise<Acquired | undefined> {
+  const { job, seq, newest, info, operator } = context;
+  const { header } = checkpoint;
+  checkCode(info, header, codeVersionOf(job));
+  const problem = context.replaced ?? logProblem(info, header);
+  const expired = problem?.flag === "accept-gap" && operator.permits("accept-gap");
+  if (problem !== undefined && !expired) throw problem;
+  const before = jobOf(job, info, header);
+  if (before instanceof OperatorHalt) throw before;
+  const task = await restored(context, checkpoint, before);
+  const clearsSchemas = task.unknownSchemas.size > 0 && operator.permits("retry-schemas");
+  const changed = header.codeVersion !== codeVersionOf(job) || header.topology !== job.topology;
+  // What is broken may have held decisions, and results rest on them that nobody will compute again.
+  const fellBack = newest.unreadable > 0;
+  if (expired || clearsSchemas || changed || fellBack) {
+    return turn(context, checkpoint, {
+      task,
+      before,
+      gap: expired ? problem : undefined,
+      clearsSchemas,
+    });
+  }
   for (const decision of header.decisions) task.decide(decision.watermark);
-  const sameCode = header.codeVersion === codeVersion && unreadable === 0;
-  const jobEpoch = sameCode ? header.jobEpoch : header.jobEpoch + 1 + unreadable;
-  return { task, jobEpoch, seq, unreadable, fresh: false, verify: canaryIn(info, task) };
+  const { begunWith, operator: decided, supersedes } = header;
+  return {
+    task,
+    jobEpoch: header.jobEpoch,
+    seq,
+    unreadable: 0,
+    fresh: false,
+    verify: canaryIn(info, task),
+    notes: { begunWith, operator: decided, supersedes },
+    alone: header.savepoint === true && seq === header.seq + 1,
+  };
 }
 
-/** The canary of a task as far as the log still has it. */
-export function canaryIn(info: PartitionInfo, { canary }: Task): Canary | undefined {
-  return canary !== undefined && canary.offset >= info.low ? canary : undefined;
-}
-
-/** Checks of a checkpoint, or of a task kept in memory, against the log as it is now. */
-export function checkLog(
-  info: PartitionInfo,
-  { partition, log }: Pick<CheckpointHeader, "partition" | "log">,
-): void {
-  const where = `${info.topic} partition ${partition}`;
-  if (log.clusterId !== info.clusterId) {
-    const text = `${where}: the checkpoint is from Kafka cluster ${log.clusterId}, this one is ${info.clusterId}`;
-    throw new StreamError(
-      "LOG_REPLACED",
-      "stop",
-      `${text}; point KAFKA_BROKERS at the right cluster or start another PROCESSOR_GROUP`,
-    );
-  }
-  // Kafka only ever adds partitions.
-  if (log.partitions > info.partitions) {
-    const text = `${where}: the topic had ${log.partitions} partitions at the checkpoint and has now ${info.partitions}: it was deleted and made again`;
-    throw new StreamError(
-      "LOG_REPLACED",
-      "stop",
-      `${text}; start another PROCESSOR_GROUP to read the new one`,
-    );
-  }
-  if (log.nextOffset > info.high) {
-    const text = `${where}: the checkpoint is at offset ${log.nextOffset}, the log ends at ${info.high}: the topic was deleted and made again`;
-    throw new StreamError(
-      "LOG_REPLACED",
-      "stop",
-      `${text}; start another PROCESSOR_GROUP to read the new one`,
-    );
-  }
-  if (log.nextOffset < info.low) {
-    const text = `${where}: ${info.low - log.nextOffset} records were removed by retention before they were processed`;
-    throw new StreamError(
-      "RECORDS_EXPIRED",
-      "stop",
-      `${text} (offsets ${log.nextOffset} to ${info.low - 1}); their counts are lost`,
-    );
+async function restored(
+  { codec, partition, info }: Claimed,
+  { header, payload }: NonNullable<Newest["checkpoint"]>,
+  job: WindowedJob,
+): Promise<Task> {
+  try {
+    const state = await codec.decompress(payload, Math.min(header.stateBytes, maxStateBytes));
+    return Task.restore(job, partition, migrateState(header.stateSchemaVersion, state));
+  } catch (error) {
+    if (!(error instanceof StreamError) || error.code !== "CHECKPOINT_UNREADABLE") throw error;
+    throw contentUnreadable({ topic: info.topic, partition }, header.seq, error);
   }
 }
 
-function refuseLostState(info: PartitionInfo, partition: number, newest: Newest): void {
-  const where = `${info.topic} partition ${partition}`;
-  if (newest.unreadable > 0) {
-    throw new StreamError(
-      "STATE_LOST",
-      "stop",
-      `${where}: none of its checkpoints can be read; look at CHECKPOINT_URL`,
-    );
-  }
-  if (info.low > 0 && info.committed !== undefined) {
-    const text = `${where}: the group committed offset ${info.committed} but CHECKPOINT_URL holds no checkpoint, and the log no longer begins at 0`;
-    throw new StreamError("STATE_LOST", "stop", `${text}: is this another host or a lost volume`);
-  }
+/** The flags that leave the state behind; a gap is gone on over. */
+function startsOver(halt: OperatorHalt): halt is OperatorHalt & { flag: StartOverFlag } {
+  return halt.flag === "from-beginning" || halt.flag === "accept-new-log";
 }
 
-function checkCompatible(job: JobIdentity, header: CheckpointHeader): void {
-  if (header.topology !== job.topology) {
-    const text = `checkpoint ${header.seq} of partition ${header.partition} was made with other settings of ${job.name} (window, slide, delay, lateness or sums)`;
-    throw new StreamError(
-      "STATE_INCOMPATIBLE",
-      "stop",
-      `${text}; set them back, or start another PROCESSOR_GROUP`,
-    );
-  }
-  if (header.codeVersion > codeVersion || header.stateSchemaVersion !== stateSchemaVersion) {
-    const text = `checkpoint ${header.seq} of partition ${header.partition} was written by other code (version ${header.codeVersion})`;
-    throw new StreamError("STATE_INCOMPATIBLE", "stop", `${text}; run that version`);
-  }
+type StartOverFlag = "from-beginning" | "accept-new-log";
+
+/** Begins at the start of the log, in an epoch that outranks everything published so far. */
+async function startOver(
+  context: Claimed,
+  halt: OperatorHalt,
+  flag: StartOverFlag,
+): Promise<Acquired> {
+  const { job, partition, newest, info, operator, history, clock } = context;
+  const { checkpoint, salvagedEpoch = -1 } = newest;
+  const jobEpoch =
+    checkpoint !== undefined
+      ? Math.max(epochAfter(checkpoint.header, context.seq), salvagedEpoch + 1)
+      : await epochAbove(requireHistory(history, halt), partition, newest.salvagedEpoch);
+  const { low, topic } = info;
+  const before = low === 0 ? null : { from: 0, to: low - 1, count: low };
+  const decision: OperatorDecision = {
+    flag,
+    topic,
+    partition,
+    nextOffset: low,
+    missing: flag === "from-beginning" ? before : null,
+    jobEpoch,
+    why: halt.finding,
+    at: new Date(clock.wallMs()).toISOString(),
+    instance: context.writer().instance,
+  };
+  await operator.audit(decision);
+  const acquired = fresh(context, new Task(job.windowed, partition, low), jobEpoch);
+  const earlier = checkpoint?.header.operator ?? [];
+  return { ...acquired, notes: { ...acquired.notes, operator: [...earlier, decision] } };
+}
+
+function requireHistory(history: ResultHistory | undefined, halt: OperatorHalt): ResultHistory {
+  if (history !== undefined) return history;
+  throw new StreamError("INTERNAL", "stop", `${halt.finding}; the results cannot be read back`);
 }

@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { RecordColumns } from "./columns.ts";
-import { StreamError } from "./errors.ts";
+import { logReplaced, readTheNewOne } from "./operator-halt.ts";
+import type { PartitionInfo } from "./ports.ts";
 
 /**
  * The last record behind a checkpoint, told by its content. A topic that was deleted and made again, or another cluster
@@ -31,17 +32,24 @@ export function sameCanary(a: Canary, b: Canary): boolean {
   return a.offset === b.offset && a.recordTime === b.recordTime && a.crc === b.crc;
 }
 
+/** The canary of a task as far as the log still has it. */
+export function canaryIn(
+  info: Pick<PartitionInfo, "low">,
+  { canary }: { readonly canary: Canary | undefined },
+): Canary | undefined {
+  return canary !== undefined && canary.offset >= info.low ? canary : undefined;
+}
+
 /**
  * Holds the first row against the canary of a checkpoint.
- * @param where the partition, for people
- * @throws {StreamError} LOG_REPLACED
+ * @throws {OperatorHalt} LOG_REPLACED
  */
-export function expectCanary(expected: Canary, columns: RecordColumns, where: string): void {
+export function expectCanary(
+  expected: Canary,
+  columns: RecordColumns,
+  place: { readonly topic: string; readonly partition: number },
+): void {
   if (sameCanary(expected, canaryOf(columns, 0))) return;
-  const text = `${where}: the record at offset ${expected.offset} is not the one the checkpoint was made from: the topic was made again`;
-  throw new StreamError(
-    "LOG_REPLACED",
-    "stop",
-    `${text}; start another PROCESSOR_GROUP to read the new one`,
-  );
+  const finding = `the record at offset ${expected.offset} is not the one the checkpoint was made from: the topic was made again`;
+  throw logReplaced(place, finding, readTheNewOne);
 }

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import type { Canary } from "./canary.ts";
-import { isHeader, stateVersionOf } from "./checkpoint-header.ts";
+import { isHeader, migrateHeader, stateVersionOf } from "./checkpoint-header.ts";
 import { StreamError } from "./errors.ts";
+import type { OperatorDecision } from "./operator.ts";
 import type { TaskCounts } from "./task.ts";
 import type { EpochMs } from "./window.ts";
+import type { WindowedJob } from "./windowed-aggregate.ts";
 
-/** Raised when the bytes of a snapshot change their meaning. */
-export const stateSchemaVersion = 1;
+/** Raised when the bytes of a snapshot change their meaning, together with a migration in `state-migrations.ts`. */
+export const stateSchemaVersion = 2;
 /** Raised only when the step function changes: the same log then gives other results. */
 export const codeVersion = 1;
 
@@ -19,7 +21,15 @@ const suffixBytes = hashBytes + 8 + magicEnd.length;
 const maxHeaderBytes = 1 << 20;
 
 /** Who wrote a frame; `nonce` tells one attempt from every other. */
-export type Writer = { readonly instance: string; readonly nonce: string; readonly at: string };
+export type Writer = {
+  readonly instance: string;
+  readonly nonce: string;
+  readonly at: string;
+  /** Member of the consumer group, where the source says which. */
+  readonly memberId?: string;
+  /** Since when this process has the task, ISO. */
+  readonly startedAt?: string;
+};
 
 /** Watermark advance at `offset` that the log does not contain; durable before its results are published. */
 export type Decision = {
@@ -47,6 +57,7 @@ export type CheckpointHeader = Identity & {
   readonly jobEpoch: number;
   /** Digest of the job's settings that give state its meaning. */
   readonly topology: string;
+  /** Of the payload: see `migrateState`. The other fields are as this code has them. */
   readonly stateSchemaVersion: number;
   readonly codeVersion: number;
   readonly log: {
@@ -55,6 +66,9 @@ export type CheckpointHeader = Identity & {
     readonly partitions: number;
     readonly nextOffset: number;
     readonly canary: Canary | null;
+    /** First and next offset of the log when the task was taken over. */
+    readonly low?: number;
+    readonly high?: number;
   };
   /** null before the first record. */
   readonly watermark: EpochMs | null;
@@ -63,7 +77,29 @@ export type CheckpointHeader = Identity & {
   readonly decisions: readonly Decision[];
   /** Size of the payload once decompressed. */
   readonly stateBytes: number;
+} & HeaderNotes;
+
+/** What checkpoints of older code do not say. */
+export type HeaderNotes = {
+  /** The settings that `topology` is a digest of, by name, in words. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** The ones among them that may change, in numbers. */
+  readonly timing?: Timing | undefined;
+  /** Partitions the topic had when this task began. */
+  readonly begunWith?: number | undefined;
+  /** What operators allowed so far, oldest first. */
+  readonly operator?: readonly OperatorDecision[] | undefined;
+  /** Written by a clean stop: nobody published a result of a record behind it. */
+  readonly savepoint?: boolean | undefined;
+  /** Here the step function changed; to be superseded are results of lower epochs with w above `above`. */
+  readonly supersedes?: { readonly above: number; readonly sinceMs: number } | undefined;
 };
+
+/** Settings a state can go on with when they change. */
+export type Timing = Pick<
+  WindowedJob,
+  "watermarkDelayMs" | "allowedLatenessMs" | "maxFutureMs" | "maxKeys"
+>;
 
 export type Frame = {
   readonly header: ClaimHeader | CheckpointHeader;
@@ -119,13 +155,18 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   return { header, payload: frame.subarray(payloadAt, hashAt) };
 }
 
+/** Names that are refused, and escapes that could spell them: only these are worth a look at every name. */
+const suspicious = /__proto__|constructor|\\/;
+
+function refuseNames(name: string, value: unknown): unknown {
+  if (name === "__proto__" || name === "constructor") throw unreadable("header names");
+  return value;
+}
+
 function parseHeader(json: string): Frame["header"] {
   let header: unknown;
   try {
-    header = JSON.parse(json, (name, value: unknown) => {
-      if (name === "__proto__" || name === "constructor") throw unreadable("header names");
-      return value;
-    });
+    header = suspicious.test(json) ? JSON.parse(json, refuseNames) : JSON.parse(json);
   } catch (error) {
     throw error instanceof StreamError ? error : unreadable("header is no JSON");
   }
@@ -134,8 +175,9 @@ function parseHeader(json: string): Frame["header"] {
   if (stateVersion > stateSchemaVersion) {
     throw incompatible(`state version ${stateVersion}, this code reads ${stateSchemaVersion}`);
   }
-  if (!isHeader(header)) throw unreadable("header fields");
-  return header;
+  const migrated = migrateHeader(header);
+  if (!isHeader(migrated)) throw unreadable("header fields");
+  return migrated;
 }
 
 function unreadable(what: string): StreamError {

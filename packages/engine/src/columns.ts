@@ -15,6 +15,9 @@ export const rejectReasons = [
   "number out of range",
   "timestamp out of range",
   "event time ahead of the record",
+  "event id empty or longer than 256 bytes",
+  "event id not UTF-8",
+  "too many keys",
 ] as const;
 export type RejectReason = (typeof rejectReasons)[number];
 
@@ -24,6 +27,7 @@ export function rejectCode(reason: RejectReason): number {
 }
 
 export const maxKeyBytes = 256;
+export const maxEventIdBytes = 256;
 
 /**
  * Records of one record batch as columns: what a decoder fills and an operator reads.
@@ -46,6 +50,9 @@ export type RecordColumns = {
   /** Grouping key: 1 to `maxKeyBytes` bytes of valid UTF-8 within `bytes`. */
   keyStart: Int32Array;
   keyLength: Int32Array;
+  /** Names one delivery: up to `maxEventIdBytes` bytes of valid UTF-8 within `bytes`; length 0: it has no name. */
+  idStart: Int32Array;
+  idLength: Int32Array;
   /** One column per projected number, in the order of the projection. Finite. */
   values: Float64Array[];
   /** Key of the Kafka record within `bytes`; length -1: null. */
@@ -67,6 +74,8 @@ export function createColumns(valueCount: number, capacity = 1024): RecordColumn
     eventTime: new Float64Array(capacity),
     keyStart: new Int32Array(capacity),
     keyLength: new Int32Array(capacity),
+    idStart: new Int32Array(capacity),
+    idLength: new Int32Array(capacity),
     values: Array.from({ length: valueCount }, () => new Float64Array(capacity)),
     recordKeyStart: new Int32Array(capacity),
     recordKeyLength: new Int32Array(capacity),
@@ -92,6 +101,8 @@ export function dropFirstRow(columns: RecordColumns): void {
     columns.eventTime,
     columns.keyStart,
     columns.keyLength,
+    columns.idStart,
+    columns.idLength,
     columns.recordKeyStart,
     columns.recordKeyLength,
     columns.recordValueStart,

@@ -20,8 +20,10 @@ export const errorCodes = {
   PUBLISH_DEADLINE: exitCodes.internal,
   /** A record that no topic takes; its owner publishes something smaller in its place. */
   RECORD_TOO_LARGE: exitCodes.internal,
-  /** The checkpoint store refused or lost a write; processing goes on, the checkpoint is tried again. */
+  /** The checkpoint store did not say that it took a write: it may be there, or get there yet. The checkpoint is tried again. */
   CHECKPOINT_UNWRITABLE: exitCodes.internal,
+  /** The checkpoint store did not take a write and never will: nothing of it is on its way any more. */
+  CHECKPOINT_REFUSED: exitCodes.internal,
   /** A stored checkpoint fails its checksums, is torn, or is of an unknown format. */
   CHECKPOINT_UNREADABLE: exitCodes.operator,
   /** The path of the checkpoint store cannot give create-if-absent. */
@@ -30,12 +32,20 @@ export const errorCodes = {
   STATE_LOST: exitCodes.operator,
   /** The log holds something else than the one the checkpoint was made from. */
   LOG_REPLACED: exitCodes.operator,
+  /** The registry does not know a schema id, and the operator wants to decide what becomes of its records. */
+  SCHEMA_UNKNOWN: exitCodes.operator,
   /** Retention removed records that were never processed. */
   RECORDS_EXPIRED: exitCodes.operator,
   /** Offsets jumped while running: records would be skipped silently. */
   OFFSET_GAP: exitCodes.internal,
+  /** The wall clock went back by more than the client of the log bears. */
+  CLOCK_STEPPED_BACK: exitCodes.internal,
+  /** A partition with records to read does not get on, and nothing says why. */
+  STALLED: exitCodes.internal,
   /** State of other window settings, or of newer code. */
   STATE_INCOMPATIBLE: exitCodes.operator,
+  /** More event ids within the horizon than a task may remember. */
+  DEDUPLICATION_FULL: exitCodes.operator,
   /** Too many records in a row cannot be processed: a bad deploy must not drain a topic. */
   DEAD_LETTER_BREAKER: exitCodes.data,
   /** The registry refuses the schema. */

@@ -1,6 +1,10 @@
 const emptySlot = 0;
 const fnvOffset = 0x811c9dc5;
 const fnvPrime = 16_777_619;
+/** Returned in place of the id of a key that is refused. */
+export const refusedKey: number = -1;
+/** Keys that one task can hold whatever their length: the ends of 8,000,000 keys of 256 bytes fit into 31 bits. */
+export const mostKeys: number = 8_000_000;
 
 /**
  * Key bytes <-> dense ids, per task. Ids are given in the order in which keys first appear in the log, so equal logs give
@@ -31,8 +35,11 @@ export class KeyDictionary {
     );
   }
 
-  /** The id of the key `source[start .. start + length)`, a new one at its first appearance. */
-  idOf(source: Uint8Array, start: number, length: number): number {
+  /**
+   * The id of the key `source[start .. start + length)`, a new one at its first appearance.
+   * @param maxCount a new key is refused (`refusedKey`) where there are as many; 0 only looks it up
+   */
+  idOf(source: Uint8Array, start: number, length: number, maxCount = Infinity): number {
     let hash = fnvOffset | 0;
     const end = start + length;
     for (let at = start; at < end; at++) hash = Math.imul(hash ^ (source[at] ?? 0), fnvPrime);
@@ -41,7 +48,9 @@ export class KeyDictionary {
     let slot = (hash ^ (hash >>> 15)) & mask;
     for (;;) {
       const entry = slots[slot] ?? emptySlot;
-      if (entry === emptySlot) return this.#add(source, start, length, hash);
+      if (entry === emptySlot) {
+        return this.#count < maxCount ? this.#add(source, start, length, hash) : refusedKey;
+      }
       if (this.#hashes[entry - 1] === hash && this.#equals(entry - 1, source, start, length)) {
         return entry - 1;
       }

@@ -1,49 +1,50 @@
 import assert from "node:assert/strict";
-import { type Acquired, canaryIn, checkLog } from "./acquire.ts";
-import { expectCanary } from "./canary.ts";
+import type { Acquired } from "./acquire.ts";
 import type { CheckpointLadder } from "./checkpoint-ladder.ts";
-import type { CheckpointHeader, Decision } from "./checkpoint.ts";
-import { dropFirstRow, type RecordColumns } from "./columns.ts";
+import type { Decision } from "./checkpoint.ts";
+import type { RecordColumns } from "./columns.ts";
+import { Decisions } from "./decisions.ts";
+import { Intake } from "./intake.ts";
+import { Lineage } from "./lineage.ts";
+import { LogIdentity } from "./log-identity.ts";
 import type { PartitionInfo, TaskOutput } from "./ports.ts";
+import { Quiet } from "./quiet.ts";
+import { endReplayLimit, limitReplay } from "./replay-limit.ts";
 import { decisionPatienceMs, type RunOptions } from "./run-options.ts";
 import { TaskCheckpoints, type Written } from "./task-checkpoints.ts";
-import { takeSnapshot } from "./task-snapshot.ts";
+import { takeSnapshot, type TaskSnapshot } from "./task-snapshot.ts";
 import type { Task } from "./task.ts";
+import { Unsaved } from "./unsaved.ts";
 
 /** Rows waiting to be published at which intake stops until they are out. */
 const maxPendingRows = 200_000;
 /** Input after which a checkpoint is due before its time: what a restart would have to read again. */
 const checkpointBytes = 256 * 2 ** 20;
-/** Pause before the store is asked again whether a decision got through. */
-const decisionRetryMs = 1_000;
 
 /**
- * A task this process owns: takes records, and publishes, checkpoints and decides one thing after the other.
+ * A task this process owns: takes records, publishes and checkpoints.
  *
- * Order within one cycle (protocol 2.4): results and state are captured at one offset, the results are acknowledged by
- * the log, and only then the checkpoint is created; offsets are committed last and for lag tools only.
+ * Order (protocol 2.4): results and state are captured at one offset, the results are acknowledged by the log, and only
+ * then the checkpoint is created; offsets are committed last and for lag tools only. While a checkpoint is on its way to
+ * the store the task goes on, and so do its results, until the store has to be asked who owns the task.
  */
 export class OwnedTask {
   readonly task: Task;
   readonly jobEpoch: number;
   readonly checkpoints: TaskCheckpoints;
-  /** Records may come: set between `LogSource.start` and the next assignment. */
-  started = false;
+  readonly identity: LogIdentity;
+  readonly intake: Intake;
+  readonly unsaved: Unsaved;
   readonly #options: RunOptions;
-  readonly #claimedAt: number;
   readonly #info: PartitionInfo;
-  #verify: Acquired["verify"];
+  readonly #lineage: Lineage;
+  readonly #decisions: Decisions;
+  readonly #quiet = new Quiet();
   #queue: Promise<unknown> = Promise.resolve();
-  #wake = new AbortController();
+  /** The checkpoint that is on its way; never rejects. */
+  #saving: Promise<void> | undefined;
+  #wake = new AbortController(); // Aborted with null: without a reason each abort makes an error with its stack.
   readonly #gone = new AbortController();
-  #checkpointedOffset: number;
-  #bytesSinceCheckpoint = 0;
-  #changedByDecision: boolean;
-  #deciding = false;
-  #backPressure = false;
-  /** First and latest proof that nothing lies behind `nextOffset`. */
-  #quietSince: number | undefined;
-  #quietUntil = 0;
 
   constructor(
     options: RunOptions,
@@ -53,26 +54,33 @@ export class OwnedTask {
     claimedAt: number,
   ) {
     const { task, seq } = acquired;
+    const { partition } = task;
     this.task = task;
     this.jobEpoch = acquired.jobEpoch;
-    this.checkpoints = new TaskCheckpoints(options, ladder, {
-      partition: task.partition,
-      seq,
-      claimedAt,
-    });
+    this.checkpoints = new TaskCheckpoints(options, ladder, { partition, seq, claimedAt });
+    this.intake = new Intake(options.source, partition);
     this.#options = options;
-    this.#claimedAt = claimedAt;
     this.#info = info;
-    this.#verify = acquired.verify;
-    this.#checkpointedOffset = task.nextOffset;
-    this.#changedByDecision = acquired.fresh || task.pendingRows > 0;
+    this.identity = new LogIdentity(info, task, acquired.verify);
+    const turned = acquired.notes.supersedes !== undefined;
+    const changed = acquired.fresh || turned || task.pendingRows > 0;
+    this.unsaved = new Unsaved(task.nextOffset, changed);
+    this.#lineage = new Lineage(acquired, claimedAt + decisionPatienceMs(options));
+    this.#decisions = new Decisions(options, task, this.intake, {
+      gone: this.#gone.signal,
+      claimedAt,
+      write: (decisions) => this.#cycle(decisions),
+      changed: () => this.unsaved.decided(),
+    });
   }
 
-  /** The log as the task knows it, to be held against the log as it is. */
-  get log(): CheckpointHeader["log"] {
-    const { clusterId, topic, partitions } = this.#info;
-    const { nextOffset, canary = null } = this.task;
-    return { clusterId, topic, partitions, nextOffset, canary };
+  /** Records may come: set between `LogSource.start` and the next assignment. */
+  get started(): boolean {
+    return this.intake.started;
+  }
+
+  set started(started: boolean) {
+    this.intake.started = started;
   }
 
   /** Another process owns it, or the group took it away: nothing is published or written any more. */
@@ -80,37 +88,41 @@ export class OwnedTask {
     return this.#gone.signal.aborted;
   }
 
-  /** Where the source must begin: at the canary while that is to be compared, else at the next record. */
+  /** Where a restart would begin. */
+  get checkpointedOffset(): number {
+    return this.unsaved.savedOffset;
+  }
+
+  /** Where the source must begin. */
   get startOffset(): number {
-    return this.#verify?.offset ?? this.task.nextOffset;
+    return this.identity.startOffset;
   }
 
   /**
-   * Goes on after a rejoin: the log may have been replaced meanwhile, so its canary is compared again.
+   * Goes on after a rejoin.
    * @throws {StreamError} as `checkLog` does
    */
   rejoined(info: PartitionInfo): void {
-    const { partition } = this.task;
-    checkLog(info, { partition, log: this.log });
-    this.#verify = canaryIn(info, this.task);
+    this.identity.rejoined(info);
   }
 
   /** Applies a batch, or refuses it for now. */
   apply(columns: RecordColumns, nextOffset: number): "applied" | "later" {
-    if (this.dropped || !this.started || this.#deciding || this.#backPressure) return "later";
-    if (columns.count > 0) this.#compareCanary(columns);
+    limitReplay(this, this.#options);
+    if (this.dropped || !this.intake.open) return "later";
+    this.identity.compare(columns);
+    const { task } = this;
     // A batch read again for the canary alone may end before offsets that hold no records and are behind us already.
-    if (columns.count === 0 && nextOffset <= this.task.nextOffset) return "applied";
+    if (columns.count === 0 && nextOffset <= task.nextOffset) return "applied";
     const first = columns.count > 0 ? (columns.offset[0] ?? 0) : nextOffset;
-    assert(first >= this.task.nextOffset, `record ${first} before ${this.task.nextOffset}`);
-    this.task.apply(columns, nextOffset);
-    this.#quietSince = undefined;
-    this.#bytesSinceCheckpoint += columns.bytes.length;
-    if (this.task.aggregate.pendingResults > 0) this.#wake.abort();
-    if (this.task.pendingRows > maxPendingRows) {
-      this.#backPressure = true;
-      this.#options.source.pause(this.task.partition);
-      this.#wake.abort();
+    assert(first >= task.nextOffset, `record ${first} before ${task.nextOffset}`);
+    task.apply(columns, nextOffset);
+    this.#quiet.ended();
+    this.unsaved.applied(columns.bytes.length, this.#options.clock.nowMs(), task.logTime);
+    if (task.aggregate.pendingResults > 0) this.#wake.abort(null);
+    if (task.pendingRows > maxPendingRows) {
+      this.intake.hold("rows");
+      this.#wake.abort(null);
     }
     return "applied";
   }
@@ -118,8 +130,9 @@ export class OwnedTask {
   /** Notes a proof of the log end. */
   atLogEnd(nextOffset: number): void {
     if (!this.started || nextOffset < this.task.nextOffset) return;
-    this.#quietUntil = this.#options.clock.nowMs();
-    this.#quietSince ??= this.#quietUntil;
+    const nowMs = this.#options.clock.nowMs();
+    this.#quiet.proven(nowMs);
+    this.#lineage.logEnded(nowMs);
   }
 
   /** Publishes and checkpoints at its beat until the task is dropped. */
@@ -135,85 +148,128 @@ export class OwnedTask {
     }
   }
 
-  /** Publishes everything and makes it durable, at once. */
-  async settle(): Promise<Written | "unchanged"> {
+  /**
+   * Publishes everything and makes it durable, at once.
+   * @param last nothing is applied any more: the checkpoint is a savepoint if it can be one
+   */
+  async settle(last = false): Promise<Written | "unchanged"> {
     return this.#exclusive(async () => {
-      const changed = this.#changed;
-      const written = await this.#cycle(changed ? [] : undefined);
-      return changed ? written : "unchanged";
+      await this.#saving;
+      if ((last && this.#lineage.end()) || this.#changed) return this.#cycle([]);
+      await this.#publishCaptured(undefined, true);
+      return "unchanged";
     });
   }
 
   /** True when nobody took the task since our last number. */
   async stillOurs(): Promise<boolean> {
-    return this.#exclusive(async () => !this.dropped && (await this.checkpoints.newest()));
+    return this.#exclusive(async () => {
+      await this.#saving;
+      return !this.dropped && this.checkpoints.newest();
+    });
   }
 
-  /** Makes the records of an unknown schema dead letters, as a recorded decision. */
+  /** Makes the records of an unknown schema dead letters, as a recorded decision; tried until it is durable. */
   async decideUnknownSchema(schemaId: number): Promise<void> {
-    const { clock } = this.#options;
-    const waitMs = this.#claimedAt + decisionPatienceMs(this.#options) - clock.nowMs();
-    if (waitMs > 0) await clock.sleep(waitMs, this.#gone.signal);
-    await this.#exclusive(async () => {
-      const { unknownSchemas } = this.task;
-      if (unknownSchemas.has(schemaId)) return;
-      const written = await this.#decide(() => {
-        unknownSchemas.add(schemaId);
-        this.#changedByDecision = true;
-        return this.#cycle([]);
+    await this.#decisions.ripe();
+    const decided = (): Promise<boolean> =>
+      this.#exclusive(async () => {
+        await this.#saving;
+        return this.#mayDecide && (await this.#decisions.unknownSchema(schemaId));
       });
-      if (written === "failed") unknownSchemas.delete(schemaId);
-    });
+    while (!this.dropped && !(await decided())) await this.#decisions.rest();
   }
 
   drop(): void {
     this.#gone.abort();
-    this.#wake.abort();
+    this.#wake.abort(null);
   }
 
   get #changed(): boolean {
-    return this.task.nextOffset !== this.#checkpointedOffset || this.#changedByDecision;
+    return this.unsaved.changed(this.task.nextOffset);
+  }
+
+  /**
+   * A decision that a failing store may or may not have got would hold up intake until the store is back, so it waits for
+   * a plain checkpoint to get through first.
+   */
+  get #mayDecide(): boolean {
+    return !this.dropped && this.#saving === undefined && !this.checkpoints.failing;
+  }
+
+  /** Whether a checkpoint is to be written now. A store that fails is tried even without news, for the decisions that wait. */
+  get #due(): boolean {
+    if (this.#saving !== undefined) return false;
+    const onTime = this.#options.clock.nowMs() >= this.checkpoints.dueAt;
+    if (this.checkpoints.failing) return onTime;
+    const pressing = this.unsaved.bytes >= checkpointBytes || this.intake.reasons.has("replay");
+    return this.#changed && (onTime || pressing);
   }
 
   /** Between its beats a window that closed comes out alone: on a backlog many do, and early results cost more than they. */
   async #beat(emit: boolean): Promise<void> {
-    const { clock, checkpointIntervalMs } = this.#options;
-    const waitedMs = clock.nowMs() - this.checkpoints.writtenAt;
-    const due = waitedMs >= checkpointIntervalMs || this.#bytesSinceCheckpoint >= checkpointBytes;
-    await this.#cycle(due && this.#changed ? [] : undefined, emit);
-    await this.#closeWhenQuiet();
+    const snapshot = await this.#publishCaptured(this.#due ? [] : undefined, emit);
+    if (snapshot !== undefined) this.#saving = this.#saveAside(snapshot);
+    const quietMs = this.#quiet.ms;
+    if (quietMs === undefined || !this.#mayDecide) return;
+    if (await this.#decisions.closeWindows(quietMs)) this.#wake.abort(null);
+  }
+
+  /** Publishes everything and writes the checkpoint that holds `decisions`, and waits for it. */
+  async #cycle(decisions: readonly Decision[]): Promise<Written> {
+    const snapshot = await this.#publishCaptured(decisions, true);
+    return snapshot === undefined ? "fenced" : this.#save(snapshot);
   }
 
   /**
-   * Captures and publishes; with `decisions` it also writes the checkpoint that holds them, and then everything must be
-   * out: a restored task takes nothing for changed.
+   * Captures and publishes. With `decisions` it also captures the state for a checkpoint that holds them, and then
+   * everything must be out: a restored task takes nothing for changed.
+   * @returns what was captured; undefined without `decisions`, and when the task is not ours any more
    */
-  async #cycle(decisions: readonly Decision[] | undefined, emit = true): Promise<Written> {
-    if (this.dropped) return "fenced";
+  async #publishCaptured(
+    decisions: readonly Decision[] | undefined,
+    emit: boolean,
+  ): Promise<TaskSnapshot | undefined> {
+    if (this.dropped) return undefined;
     const { task, jobEpoch } = this;
     const output =
       emit || decisions !== undefined
         ? task.output(jobEpoch, this.#options.onlyFinal)
         : task.closedOutput(jobEpoch);
     const snapshot =
-      decisions && takeSnapshot(task, this.#info, this.#options, jobEpoch, decisions);
+      decisions &&
+      takeSnapshot(task, this.#info, this.#options, jobEpoch, decisions, this.#lineage.notes);
+    if (snapshot !== undefined) this.unsaved.captured();
     await this.#publish(output).catch((error: unknown) => {
       this.drop(); // What was captured is lost: a later checkpoint would claim that it is in the log.
       throw error;
     });
-    if (this.dropped) return "fenced";
-    if (snapshot === undefined) return "failed";
+    return this.dropped ? undefined : snapshot;
+  }
+
+  /** Writes a checkpoint while the task goes on. */
+  async #saveAside(snapshot: TaskSnapshot): Promise<void> {
+    try {
+      await this.#save(snapshot);
+    } catch (error) {
+      this.drop();
+      this.#options.fatal(error);
+    } finally {
+      this.#saving = undefined;
+    }
+  }
+
+  async #save(snapshot: TaskSnapshot): Promise<Written> {
     const written = await this.checkpoints.write(snapshot);
     if (written === "fenced") this.#fence();
     if (written !== "durable") return written;
-    this.#checkpointedOffset = snapshot.header.log.nextOffset;
-    this.#changedByDecision = false;
-    this.#bytesSinceCheckpoint = 0;
+    this.unsaved.saved(snapshot.header.log.nextOffset);
+    endReplayLimit(this, this.#options);
     return written;
   }
 
   async #publish(output: TaskOutput): Promise<void> {
-    const { results, source, events } = this.#options;
+    const { results, events } = this.#options;
     const { partition, deadLetters, late } = output;
     if (output.results.count + deadLetters.length + late.length > 0) {
       if (!(await this.checkpoints.mayPublish(this.#gone.signal))) this.#fence();
@@ -226,63 +282,7 @@ export class OwnedTask {
         late: late.length,
       });
     }
-    if (!this.#backPressure) return;
-    this.#backPressure = false;
-    if (this.started && !this.#deciding) source.resume(partition);
-  }
-
-  /**
-   * Closes windows of a quiet partition. "Now" is the log's own time: its highest timestamp plus the proven quiet, so
-   * that a historical load in two parts does not lose the second one to the wall clock.
-   */
-  async #closeWhenQuiet(): Promise<void> {
-    const { task } = this;
-    const { events, idleTimeoutMs } = this.#options;
-    if (this.dropped || this.#quietSince === undefined) return;
-    const quietMs = this.#quietUntil - this.#quietSince;
-    if (quietMs < idleTimeoutMs) return;
-    const watermark = task.aggregate.decidable(task.logTime + quietMs);
-    if (watermark === undefined) return;
-    const { nextOffset } = task;
-    await this.#decide(async () => {
-      const written = await this.#cycle([{ offset: nextOffset, watermark, why: "idle" }]);
-      if (written === "durable") {
-        task.decide(watermark);
-        this.#changedByDecision = true;
-        this.#wake.abort();
-        events.decided({ partition: task.partition, nextOffset, watermark });
-      }
-      return written;
-    });
-  }
-
-  /**
-   * Takes a decision that the log does not contain: intake stands still until it is known to be durable or known not to
-   * be, since records applied meanwhile would be judged without it.
-   */
-  async #decide(attempt: () => Promise<Written>): Promise<Written> {
-    const { clock, source } = this.#options;
-    const { partition } = this.task;
-    this.#deciding = true;
-    source.pause(partition);
-    let written = await attempt();
-    // Once an attempt may be in the store, the failure of a later one proves nothing: only "durable" or "fenced" ends it.
-    for (let open = written === "unknown"; open && !this.dropped;) {
-      await clock.sleep(decisionRetryMs, this.#gone.signal);
-      written = await attempt();
-      open = written === "unknown" || written === "failed";
-    }
-    this.#deciding = false;
-    if (this.started && !this.dropped) source.resume(partition);
-    return written;
-  }
-
-  #compareCanary(columns: RecordColumns): void {
-    const expected = this.#verify;
-    if (expected === undefined) return;
-    this.#verify = undefined;
-    expectCanary(expected, columns, `${this.#info.topic} partition ${this.task.partition}`);
-    dropFirstRow(columns);
+    this.intake.release("rows");
   }
 
   #fence(): void {
@@ -291,7 +291,7 @@ export class OwnedTask {
     this.drop();
   }
 
-  /** One cycle at a time: cycles share the task's pending output and the next number. */
+  /** One cycle at a time: cycles share the task's pending output. */
   async #exclusive<T>(action: () => Promise<T>): Promise<T> {
     const result = this.#queue.then(action);
     this.#queue = result.catch(() => {});

@@ -16,8 +16,9 @@ export interface Clock {
 export interface CheckpointStore {
   /**
    * Creates `name` whole or not at all, and never replaces it: of racing writers one gets "created".
-   * Durable when it resolves. After a rejection the object may or may not exist: read it back.
-   * @throws {StreamError} CHECKPOINT_UNWRITABLE
+   * Durable when it resolves.
+   * @throws {StreamError} CHECKPOINT_REFUSED when this call created nothing and never will; anything else, like
+   * CHECKPOINT_UNWRITABLE, leaves it open: the object may exist, or appear later, so that not finding it proves nothing
    */
   create(name: string, bytes: Uint8Array): Promise<"created" | "exists">;
   /** The bytes as they were created; undefined when there is no such object. */

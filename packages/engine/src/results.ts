@@ -29,7 +29,8 @@ export type ResultColumns = {
   sums: Float64Array[];
 };
 
-export function createResults(sumCount: number, capacity = 64): ResultColumns {
+/** Few rows at first: columns of up to 64 bytes cost no buffer of their own, and most beats have no more to say. */
+export function createResults(sumCount: number, capacity = 8): ResultColumns {
   return {
     count: 0,
     keyBytes: new Uint8Array(capacity * 16),

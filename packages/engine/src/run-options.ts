@@ -1,5 +1,8 @@
 import type { JobIdentity } from "./acquire.ts";
+import type { Operator, OperatorDecision } from "./operator.ts";
 import type { CheckpointStore, Clock, LogSource, PayloadCodec, ResultLog } from "./ports.ts";
+import type { ResultHistory } from "./result-history.ts";
+import type { ReplayExcess, ReplayLimits } from "./unsaved.ts";
 
 /** What a process needs to run the tasks that its group gives it. */
 export type RunOptions = {
@@ -11,6 +14,10 @@ export type RunOptions = {
   readonly checkpointIntervalMs: number;
   /** Quiet time after which windows close by decision; Infinity: never. */
   readonly idleTimeoutMs: number;
+  /** What a restart may have to read again before intake stops; left out: any amount. */
+  readonly replayLimits?: ReplayLimits;
+  /** What becomes of records of an id that the registry does not know: dead letters when left out. */
+  readonly unknownSchema?: "dead-letter" | "halt";
   readonly source: LogSource;
   readonly results: ResultLog;
   readonly store: CheckpointStore;
@@ -21,6 +28,10 @@ export type RunOptions = {
   /** 128 random bits, as text; a new one at every call. */
   readonly nonce: () => string;
   readonly events: RunEvents;
+  /** What an operator allowed at the start of this process; left out: nothing. */
+  readonly operator?: Operator;
+  /** Needed when code or settings changed, or state was lost; left out: the process ends instead. */
+  readonly history?: ResultHistory;
   /** Called once with what ends the process. */
   readonly fatal: (error: unknown) => void;
 };
@@ -53,13 +64,40 @@ export type RunEvents = {
     pauseMs: number;
     durationMs: number;
   }): void;
-  checkpointFailed(checkpoint: { partition: number; seq: number; outcome: string }): void;
+  /** The task goes on and tries again after `delayMs`. */
+  checkpointFailed(checkpoint: {
+    partition: number;
+    seq: number;
+    outcome: string;
+    error?: unknown;
+    delayMs?: number;
+  }): void;
+  /** Intake stops, since no checkpoint gets through: `bytes` and `ageMs` are what a restart would read again. */
+  replayLimited?(task: {
+    partition: number;
+    excess: ReplayExcess;
+    bytes: number;
+    ageMs: number;
+  }): void;
+  /** A checkpoint got through, so intake goes on. */
+  replayUnlimited?(task: { partition: number }): void;
   decided(decision: { partition: number; nextOffset: number; watermark: number }): void;
   published(output: {
     partition: number;
     results: number;
     deadLetters: number;
     late: number;
+  }): void;
+  /** Something went on only because an operator allowed it. */
+  operatorDecided?(decision: OperatorDecision): void;
+  /** Code or settings changed after a stop that was not clean: `emptied` slots have no records any more. */
+  superseded?(turned: {
+    partition: number;
+    jobEpoch: number;
+    standing: number;
+    emptied: number;
+    /** False when retention may have removed some of what was to be superseded. */
+    complete: boolean;
   }): void;
   /** An attempt that is made again after `delayMs`. */
   retried(attempt: { partition: number; what: string; error: unknown; delayMs: number }): void;

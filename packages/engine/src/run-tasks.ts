@@ -1,10 +1,15 @@
-import { acquireTask } from "./acquire.ts";
+import { type Acquired, acquireTask } from "./acquire.ts";
 import { CheckpointLadder } from "./checkpoint-ladder.ts";
 import type { RecordColumns } from "./columns.ts";
 import { StreamError } from "./errors.ts";
+import { milestones } from "./milestones.ts";
 import { OwnedTask } from "./owned-task.ts";
 import type { LogHandler } from "./ports.ts";
-import type { RunOptions } from "./run-options.ts";
+import { schemaUnknown } from "./operator-halt.ts";
+import { type RunOptions, unknownSchemaPatienceMs } from "./run-options.ts";
+import { SecondChances } from "./second-chance.ts";
+import { StartPermissions } from "./start-permissions.ts";
+import { supersede } from "./supersede.ts";
 
 const retryFromMs = 500;
 const retryToMs = 30_000;
@@ -23,11 +28,14 @@ export class TaskRunner implements LogHandler {
   readonly #tasks = new Map<number, OwnedTask>();
   /** Take-overs of one partition happen one after the other, or an old one would fence a newer one of ours. */
   readonly #takeOvers = new Map<number, Promise<void>>();
+  readonly #chances = new SecondChances();
+  readonly #permissions: StartPermissions;
   #assignment = 0;
   #stopped = new AbortController();
 
   constructor(options: RunOptions) {
     this.#options = options;
+    this.#permissions = new StartPermissions(options);
   }
 
   /** Tasks that take records now. */
@@ -50,10 +58,16 @@ export class TaskRunner implements LogHandler {
     if (this.#stopped.signal.aborted) return "later";
     const owned = this.#tasks.get(partition);
     try {
-      return owned?.apply(columns, nextOffset) ?? "later";
+      const outcome = owned?.apply(columns, nextOffset) ?? "later";
+      if (outcome === "later") return outcome;
+      this.#permissions.tookRecords(partition);
+      milestones.applied.publish(undefined);
+      return outcome;
     } catch (error) {
-      owned?.drop(); // Half a batch may be applied: no checkpoint may hold it.
-      throw error;
+      if (owned === undefined) throw error;
+      const firstOffset = columns.count > 0 ? (columns.offset[0] ?? 0) : nextOffset;
+      this.#failed(owned, error, firstOffset, nextOffset);
+      return "later";
     }
   }
 
@@ -62,7 +76,12 @@ export class TaskRunner implements LogHandler {
   }
 
   schemaUnknown(partition: number, schemaId: number): void {
-    this.#tasks.get(partition)?.decideUnknownSchema(schemaId).catch(this.#options.fatal);
+    const { fatal, unknownSchema } = this.#options;
+    const owned = this.#tasks.get(partition);
+    if (owned === undefined) return;
+    if (unknownSchema === "halt")
+      fatal(schemaUnknown(partition, schemaId, unknownSchemaPatienceMs));
+    else owned.decideUnknownSchema(schemaId).catch(fatal);
   }
 
   unknownSchemas(partition: number): ReadonlySet<number> {
@@ -80,17 +99,17 @@ export class TaskRunner implements LogHandler {
    */
   async drain(budgetMs: number): Promise<boolean> {
     this.#stopped.abort();
-    const durable = await this.#settleAll(budgetMs);
+    const durable = await this.#settleAll(budgetMs, true);
     for (const owned of this.#tasks.values()) owned.drop();
     return durable;
   }
 
-  async #settleAll(budgetMs: number): Promise<boolean> {
+  async #settleAll(budgetMs: number, last = false): Promise<boolean> {
     const { clock, fatal } = this.#options;
     const settled = new AbortController();
     let durable = false;
     const settle = async (): Promise<void> => {
-      const written = await Promise.all(this.tasks.map((owned) => owned.settle()));
+      const written = await Promise.all(this.tasks.map((owned) => owned.settle(last)));
       durable = written.every(
         (one) => one === "durable" || one === "unchanged" || one === "fenced",
       );
@@ -127,20 +146,16 @@ export class TaskRunner implements LogHandler {
 
   /** @returns false when others won every race for the claim */
   async #acquire(partition: number, assignment: number): Promise<boolean> {
-    const { clock, source, job, store, codec, events, instance, nonce } = this.#options;
+    const { clock, source, job, store, events } = this.#options;
     const startedAt = clock.nowMs();
     const info = await source.describe(partition);
     if (!this.#current(assignment)) return true;
     if (await this.#keep(partition, assignment, info)) return true;
     if (!this.#current(assignment)) return true;
+    this.#permissions.takingOver(partition, info.high);
     const ladder = new CheckpointLadder(store, job.name, partition);
     const claimedAt = clock.nowMs();
-    const describe = async (): ReturnType<typeof source.describe> => source.describe(partition);
-    const acquired = await acquireTask(job, describe, partition, ladder, codec, () => ({
-      instance,
-      nonce: nonce(),
-      at: new Date(clock.wallMs()).toISOString(),
-    }));
+    const acquired = await this.#claim(partition, ladder);
     if (acquired === undefined) return false;
     if (!this.#current(assignment)) return true;
     const { task, jobEpoch, seq, unreadable } = acquired;
@@ -148,6 +163,13 @@ export class TaskRunner implements LogHandler {
     if (acquired.fresh && (await owned.settle()) !== "durable") {
       const text = `partition ${partition}: its first checkpoint could not be written`;
       throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", text);
+    }
+    this.#permissions.tookOver(partition);
+    const { supersedes } = acquired.notes;
+    if (supersedes !== undefined) {
+      const current = (): boolean => this.#current(assignment);
+      const turned = { task, jobEpoch, supersedes, claimedAt, current };
+      await supersede(this.#options, turned, this.#stopped.signal);
     }
     if (!this.#current(assignment)) return true;
     this.#tasks.set(partition, owned);
@@ -157,6 +179,53 @@ export class TaskRunner implements LogHandler {
     this.#start(owned);
     this.#runUntilDropped(owned).catch(this.#options.fatal);
     return true;
+  }
+
+  async #claim(partition: number, ladder: CheckpointLadder): Promise<Acquired | undefined> {
+    const { clock, source, job, store, codec, instance, nonce, history } = this.#options;
+    const startedAt = new Date(clock.wallMs()).toISOString();
+    return acquireTask({
+      job,
+      partition,
+      ladder,
+      codec,
+      clock,
+      history,
+      describe: async () => source.describe(partition),
+      writer: () => {
+        const at = new Date(clock.wallMs()).toISOString();
+        return { instance, nonce: nonce(), at, startedAt };
+      },
+      operator: this.#permissions.of(partition),
+      ...this.#permissions.lifted(partition),
+      begunWith: async () => {
+        const { checkpoint } = await new CheckpointLadder(store, job.name, 0).newest();
+        return checkpoint?.header.begunWith ?? checkpoint?.header.log.partitions;
+      },
+    });
+  }
+
+  /**
+   * Gives up a task that failed half way: no checkpoint may hold what it is now.
+   * @throws what ends the process, unless the task is taken over again, from its checkpoint
+   */
+  #failed(owned: OwnedTask, error: unknown, firstOffset: number, nextOffset: number): void {
+    owned.drop();
+    const { source, events } = this.#options;
+    const { partition } = owned.task;
+    if (!this.#permissions.lifts(error, partition)) {
+      const { topic } = owned.identity.log;
+      const { checkpointedOffset } = owned;
+      const place = { topic, partition, firstOffset, nextOffset, checkpointedOffset };
+      const refused = this.#chances.refused(error, place);
+      if (refused !== undefined) throw refused;
+      events.retried({ partition, what: "a batch", error, delayMs: 0 });
+    }
+    // Assigned again meanwhile: the take-over under way will find it dropped.
+    if (this.#tasks.get(partition) !== owned) return;
+    this.#tasks.delete(partition);
+    source.pause(partition);
+    this.#takeOver(partition, this.#assignment);
   }
 
   /** Goes on with the task in memory when nobody else took it meanwhile. */
@@ -186,7 +255,12 @@ export class TaskRunner implements LogHandler {
 
   async #runUntilDropped(owned: OwnedTask): Promise<void> {
     const { partition } = owned.task;
-    await owned.run();
+    try {
+      await owned.run();
+    } catch (error) {
+      const { nextOffset } = owned.task;
+      return this.#failed(owned, error, owned.checkpointedOffset, nextOffset);
+    }
     // Not started: assigned again meanwhile, and the take-over that goes on will find it dropped.
     const ours = this.#tasks.get(partition) === owned && owned.started;
     if (!ours || this.#stopped.signal.aborted) return;

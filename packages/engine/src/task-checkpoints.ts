@@ -1,13 +1,20 @@
 import type { CheckpointHeader } from "./checkpoint.ts";
 import type { CheckpointLadder } from "./checkpoint-ladder.ts";
+import { milestones } from "./milestones.ts";
 import { decisionPatienceMs, type RunOptions } from "./run-options.ts";
 import type { TaskSnapshot } from "./task-snapshot.ts";
 
-/** What became of a checkpoint. "unknown": it may or may not be in the store, and reading back did not help. */
+/**
+ * What became of a checkpoint. "failed": it is not in the store and never will be. "unknown": it may be there, or get there
+ * yet.
+ */
 export type Written = "durable" | "fenced" | "failed" | "unknown";
 
 /** Pause before the store is asked again who owns the task, while results wait for the answer. */
 const ownershipRetryMs = 1_000;
+/** Pause after a checkpoint that did not get through, doubled up to a bound by every other one. */
+const retryFromMs = 1_000;
+const retryToMs = 30_000;
 
 /** The numbers one owner takes for one task, and what it knows of still being the newest owner. */
 export class TaskCheckpoints {
@@ -18,8 +25,11 @@ export class TaskCheckpoints {
   readonly #options: RunOptions;
   readonly #ladder: CheckpointLadder;
   readonly #partition: number;
-  /** Nonces of attempts at `seq + 1` whose outcome is unknown. */
-  #open: string[] = [];
+  /** Attempts in a row that did not get through. */
+  #failures = 0;
+  #retryAt = 0;
+  /** Nonces of attempts at `seq + 1` that may be in the store or get there yet, the one on its way included. */
+  readonly #open = new Set<string>();
   /** When we last knew that nobody had claimed the task after us. */
   #newestAt: number;
 
@@ -36,39 +46,38 @@ export class TaskCheckpoints {
     this.#newestAt = owner.claimedAt;
   }
 
-  /** Makes a snapshot durable under the next number, and commits its offset for lag tools. */
+  /** The last attempt did not get through. */
+  get failing(): boolean {
+    return this.#failures > 0;
+  }
+
+  /** `Clock.nowMs` from which the next attempt is due. */
+  get dueAt(): number {
+    return this.failing ? this.#retryAt : this.writtenAt + this.#options.checkpointIntervalMs;
+  }
+
+  /** Makes a snapshot durable under the next number, and commits its offset for lag tools. One at a time. */
   async write(snapshot: TaskSnapshot): Promise<Written> {
-    const { clock, codec, events, source } = this.#options;
-    const { state, header, pauseMs } = snapshot;
+    const { clock, codec } = this.#options;
     const startedAt = clock.nowMs();
-    const payload = await codec.compress(state);
+    const payload = await codec.compress(snapshot.state);
     for (;;) {
       const attemptAt = clock.nowMs();
-      const numbered = this.#number(header);
-      const { nonce } = numbered.writer;
-      const created = await this.#ladder.create({ header: numbered, payload }, this.#open);
-      if (created === "mine" || created === "earlier") {
-        this.seq++;
-        this.#open = [];
-        this.#newestAt = attemptAt;
-        if (created === "earlier") continue;
-        this.writtenAt = clock.nowMs();
-        events.checkpointed({
-          partition: this.#partition,
-          seq: this.seq,
-          nextOffset: header.log.nextOffset,
-          bytes: payload.length,
-          pauseMs,
-          durationMs: this.writtenAt - startedAt,
-        });
-        await source.commit(new Map([[this.#partition, header.log.nextOffset]]));
-        await this.#prune();
-        return "durable";
+      const header = this.#number(snapshot.header);
+      const { nonce } = header.writer;
+      this.#open.add(nonce);
+      const created = await this.#ladder.create({ header, payload }, this.#open);
+      if (created.outcome === "taken") return "fenced";
+      if (created.outcome === "failed") this.#open.delete(nonce);
+      if (created.outcome === "failed" || created.outcome === "unknown") {
+        this.#failed(created.outcome, created.cause);
+        return created.outcome;
       }
-      if (created === "unknown") this.#open.push(nonce);
-      if (created === "taken") return "fenced";
-      events.checkpointFailed({ partition: this.#partition, seq: this.seq + 1, outcome: created });
-      return created;
+      this.seq++;
+      this.#open.clear();
+      this.#failures = 0;
+      if (created.outcome === "earlier") continue;
+      return this.#created(snapshot, { attemptAt, startedAt, bytes: payload.length });
     }
   }
 
@@ -117,8 +126,41 @@ export class TaskCheckpoints {
   async #stillNewest(): Promise<boolean> {
     const top = await this.#ladder.top();
     if (top <= this.seq) return true;
-    if (top > this.seq + 1 || this.#open.length === 0) return false;
-    return this.#open.includes(await this.#ladder.nonce(top));
+    if (top > this.seq + 1 || this.#open.size === 0) return false;
+    const nonce = await this.#ladder.nonce(top);
+    // Meanwhile the attempt on its way may have become a number of ours.
+    return top <= this.seq || this.#open.has(nonce);
+  }
+
+  /**
+   * A number was free and is ours now. Frozen for so long that a successor's claim was pruned, we may have got one that
+   * others used long ago: then theirs lie above it.
+   */
+  async #created(
+    { header, pauseMs }: TaskSnapshot,
+    { attemptAt, startedAt, bytes }: { attemptAt: number; startedAt: number; bytes: number },
+  ): Promise<Written> {
+    const { clock, events, source } = this.#options;
+    const partition = this.#partition;
+    const { nextOffset } = header.log;
+    milestones.checkpointed.publish(undefined);
+    const numbers = await this.#numbers();
+    if ((numbers[0] ?? 0) > this.seq) return "fenced";
+    if (numbers.length > 0) this.#newestAt = attemptAt;
+    this.writtenAt = clock.nowMs();
+    const durationMs = this.writtenAt - startedAt;
+    events.checkpointed({ partition, seq: this.seq, nextOffset, bytes, pauseMs, durationMs });
+    await source.commit(new Map([[partition, nextOffset]]));
+    await this.#prune(numbers);
+    return "durable";
+  }
+
+  #failed(outcome: "failed" | "unknown", error: unknown): void {
+    const { clock, events } = this.#options;
+    const delayMs = Math.min(retryToMs, retryFromMs * 2 ** this.#failures++);
+    this.#retryAt = clock.nowMs() + delayMs;
+    const attempt = { partition: this.#partition, seq: this.seq + 1 };
+    events.checkpointFailed({ ...attempt, outcome, error, delayMs });
   }
 
   #number(header: TaskSnapshot["header"]): CheckpointHeader {
@@ -127,18 +169,24 @@ export class TaskCheckpoints {
     return { ...header, seq: this.seq + 1, writer: { instance, nonce: nonce(), at } };
   }
 
+  /** Empty when the store does not answer: the checkpoint itself is durable, so that stops nothing. */
+  async #numbers(): Promise<readonly number[]> {
+    return this.#tolerant("listing checkpoints", () => this.#ladder.numbers(), []);
+  }
+
   /** Old objects only cost space, so a store that cannot remove them stops nothing. */
-  async #prune(): Promise<void> {
-    const { clock, events } = this.#options;
+  async #prune(numbers: readonly number[]): Promise<void> {
+    const { clock } = this.#options;
+    const prune = (): Promise<void> => this.#ladder.prune(numbers, clock.wallMs());
+    await this.#tolerant("pruning checkpoints", prune, undefined);
+  }
+
+  async #tolerant<T>(what: string, action: () => Promise<T>, otherwise: T): Promise<T> {
     try {
-      await this.#ladder.prune(this.seq, clock.wallMs());
+      return await action();
     } catch (error) {
-      events.retried({
-        partition: this.#partition,
-        what: "pruning checkpoints",
-        error,
-        delayMs: 0,
-      });
+      this.#options.events.retried({ partition: this.#partition, what, error, delayMs: 0 });
+      return otherwise;
     }
   }
 }

@@ -1,7 +1,8 @@
+import { codeVersionOf, timingOf } from "./check-settings.ts";
 import {
   type CheckpointHeader,
-  codeVersion,
   type Decision,
+  type HeaderNotes,
   stateSchemaVersion,
 } from "./checkpoint.ts";
 import type { PartitionInfo } from "./ports.ts";
@@ -24,6 +25,7 @@ export function takeSnapshot(
   { job, clock }: Pick<RunOptions, "job" | "clock">,
   jobEpoch: number,
   decisions: readonly Decision[],
+  notes: HeaderNotes = {},
 ): TaskSnapshot {
   const startedAt = clock.nowMs();
   const state = task.snapshot();
@@ -35,18 +37,23 @@ export function takeSnapshot(
     jobEpoch,
     topology: job.topology,
     stateSchemaVersion,
-    codeVersion,
+    codeVersion: codeVersionOf(job),
     log: {
       clusterId: info.clusterId,
       topic: info.topic,
       partitions: info.partitions,
       nextOffset: task.nextOffset,
       canary: task.canary ?? null,
+      low: info.low,
+      high: info.high,
     },
     watermark: Number.isFinite(watermark) ? watermark : null,
     counts: { ...task.counts },
     decisions,
     stateBytes: state.length,
+    settings: job.settings ?? {},
+    timing: timingOf(job.windowed),
+    ...notes,
   };
   return { header, state, pauseMs: clock.nowMs() - startedAt };
 }

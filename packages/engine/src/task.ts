@@ -2,34 +2,43 @@ import { aggregateColumns, restoreAggregate } from "./aggregate-snapshot.ts";
 import { createBreaker, countDeadLetter } from "./breaker.ts";
 import { ColumnReader, contradiction, packColumns } from "./byte-layout.ts";
 import { type Canary, canaryOf } from "./canary.ts";
-import { rejectReasons, type RecordColumns } from "./columns.ts";
+import { rejectCode, rejectReasons, type RecordColumns } from "./columns.ts";
+import { Deduplicator } from "./deduplicate.ts";
 import { type SetAside, setAside } from "./dead-letters.ts";
-import { StreamError } from "./errors.ts";
+import type { IdColumns } from "./id-table.ts";
+import { TooManyDeadLetters } from "./operator-halt.ts";
 import type { TaskOutput } from "./ports.ts";
 import type { ResultColumns } from "./results.ts";
+import { watermarkTime } from "./watermark.ts";
 import { type EpochMs } from "./window.ts";
 import { WindowedAggregate, type WindowedJob } from "./windowed-aggregate.ts";
 
-/** Records of a task by outcome: in = counted + late + dead. */
-export type TaskCounts = { in: number; late: number; dead: number };
+const tooManyKeys = rejectCode("too many keys");
+
+/** Records of a task by outcome: in = counted + late + dead + duplicates. */
+export type TaskCounts = { in: number; late: number; dead: number; duplicates: number };
 
 /**
  * One partition's state: a pure function of the log before `nextOffset` and of the recorded decisions.
- * Equal prefixes give equal `snapshot()` bytes, whatever the batching, timing or restarts.
+ * Equal prefixes give equal `snapshot()` bytes, whatever the batching, timing or restarts; but for what the breaker
+ * remembers where an operator accepted dead letters, on which no result rests.
  */
 export class Task {
   readonly partition: number;
   readonly job: WindowedJob;
   /** Offset of the next record to apply. */
   nextOffset: number;
-  readonly counts: TaskCounts = { in: 0, late: 0, dead: 0 };
+  readonly counts: TaskCounts = { in: 0, late: 0, dead: 0, duplicates: 0 };
   /** Highest Kafka timestamp seen, epoch ms: what time it is in the log. -1 when no record had one. */
   highestRecordTime = -1;
   canary: Canary | undefined;
   /** Schema ids whose records are dead letters by decision. */
   readonly unknownSchemas = new Set<number>();
   #aggregate: WindowedAggregate;
+  #seen: Deduplicator | undefined;
   #breaker = createBreaker();
+  /** Dead letters below this offset are accepted. */
+  #acceptBefore = 0;
   #deadLetters: SetAside[] = [];
   #late: SetAside[] = [];
 
@@ -38,11 +47,17 @@ export class Task {
     this.partition = partition;
     this.nextOffset = nextOffset;
     this.#aggregate = new WindowedAggregate(job, nextOffset);
+    this.#seen = createDeduplicator(job, partition);
   }
 
   /** What the task computes; read only from outside. */
   get aggregate(): WindowedAggregate {
     return this.#aggregate;
+  }
+
+  /** Event ids that redeliveries are told by; undefined when the job does not. Read only from outside. */
+  get seen(): Deduplicator | undefined {
+    return this.#seen;
   }
 
   /** What time it is in the log, epoch ms: the highest Kafka timestamp, or event time where records have none. */
@@ -57,7 +72,7 @@ export class Task {
 
   /**
    * Applies the records of a batch; all of them lie at or after `nextOffset`.
-   * @throws {StreamError} DEAD_LETTER_BREAKER; the task is not to be used after it
+   * @throws {StreamError} DEAD_LETTER_BREAKER (an OperatorHalt), DEDUPLICATION_FULL; the task is not to be used after it
    */
   apply(columns: RecordColumns, nextOffset: number): void {
     const seenBefore = this.counts.in;
@@ -67,13 +82,16 @@ export class Task {
       if (logged > this.highestRecordTime) this.highestRecordTime = logged;
     }
     this.counts.in += count;
-    this.#aggregate.apply(columns, {
-      dead: (row, reason) => this.#addDeadLetter(columns, row, reason, seenBefore + row),
-      late: (row) => {
+    const aside = {
+      dead: (row: number, reason: number): void =>
+        this.#addDeadLetter(columns, row, reason, seenBefore + row),
+      duplicate: (): void => void this.counts.duplicates++,
+      late: (row: number): void => {
         this.counts.late++;
         this.#late.push(setAside(columns, row, 0));
       },
-    });
+    };
+    this.#aggregate.apply(columns, aside, this.#seen);
     if (count > 0) this.canary = canaryOf(columns, count - 1);
     this.nextOffset = nextOffset;
   }
@@ -93,6 +111,15 @@ export class Task {
     this.#aggregate.decide(watermark, this.nextOffset);
   }
 
+  /**
+   * Lets all records below `offset` be dead letters; from there on the breaker judges as if there had been none before.
+   * It remembers none of them in snapshots either, so that a restart neither forgives more nor stops for these.
+   */
+  acceptDeadLettersBefore(offset: number): void {
+    this.#acceptBefore = offset;
+    this.#breaker = createBreaker();
+  }
+
   /** A copy of the state as bytes. What waits for `output` is not in it: publish that first. */
   snapshot(): Uint8Array {
     const { canary } = this;
@@ -106,28 +133,31 @@ export class Task {
         canary?.offset ?? -1,
         canary?.recordTime ?? -1,
         canary?.crc ?? 0,
+        this.counts.duplicates,
       ),
       Float64Array.from(this.#breaker.recent),
       Float64Array.from([...this.unknownSchemas].sort((a, b) => a - b)),
       ...aggregateColumns(this.#aggregate),
+      ...idColumns(this.#seen, this.#aggregate),
     ]);
   }
 
   /** @throws {StreamError} CHECKPOINT_UNREADABLE */
   static restore(job: WindowedJob, partition: number, snapshot: Uint8Array): Task {
     const reader = new ColumnReader(snapshot);
-    const scalars = reader.scalars(8);
+    const scalars = reader.scalars(9);
     if (!scalars.every(Number.isSafeInteger)) throw contradiction("the scalars of the task");
-    const [nextOffset = 0, highest = -1, seen = 0, late = 0, dead = 0, ...canary] = scalars;
+    const [nextOffset = 0, highest = -1, seen = 0, late = 0, dead = 0, ...more] = scalars;
+    const [offset = -1, recordTime = -1, crc = 0, duplicates = 0] = more;
     if (nextOffset < 0) throw contradiction("the next offset");
     const task = new Task(job, partition, nextOffset);
     task.highestRecordTime = highest;
-    Object.assign(task.counts, { in: seen, late, dead });
-    const [offset = -1, recordTime = -1, crc = 0] = canary;
+    Object.assign(task.counts, { in: seen, late, dead, duplicates });
     if (offset >= 0) task.canary = { offset, recordTime, crc };
     task.#breaker = createBreaker([...reader.float64()]);
     for (const id of reader.float64()) task.unknownSchemas.add(id);
     task.#aggregate = restoreAggregate(job, nextOffset, reader);
+    task.#seen = createDeduplicator(job, partition, restoreIds(job, reader));
     reader.end();
     return task;
   }
@@ -149,13 +179,39 @@ export class Task {
   #addDeadLetter(columns: RecordColumns, row: number, reason: number, ordinal: number): void {
     this.counts.dead++;
     this.#deadLetters.push(setAside(columns, row, reason));
-    if (!countDeadLetter(this.#breaker, ordinal)) return;
     const offset = columns.offset[row] ?? 0;
-    throw new StreamError(
-      "DEAD_LETTER_BREAKER",
-      "stop",
-      `partition ${this.partition}: more than 1 % of recent records cannot be processed, the last one at offset ${offset} ` +
-        `because of ${rejectReasons[reason] ?? "an unknown reason"}; mend the producers or the reader, then start again`,
-    );
+    if (offset < this.#acceptBefore || !countDeadLetter(this.#breaker, ordinal)) return;
+    const why = rejectReasons[reason] ?? "an unknown reason";
+    throw new TooManyDeadLetters(this.partition, offset, why, adviceOn(reason, this.job));
   }
+}
+
+function adviceOn(reason: number, { maxKeys }: WindowedJob): string {
+  if (reason !== tooManyKeys) return "mend the producers or the reader";
+  return `raise MAX_KEYS above ${maxKeys} (some 400 bytes of memory a key), or mend the producers`;
+}
+
+function createDeduplicator(
+  { deduplicate }: WindowedJob,
+  partition: number,
+  ids?: IdColumns,
+): Deduplicator | undefined {
+  if (deduplicate === undefined) return undefined;
+  return new Deduplicator(deduplicate, `partition ${partition}`, ids);
+}
+
+/** Three columns, empty without deduplication. */
+function idColumns(
+  seen: Deduplicator | undefined,
+  { watermark }: WindowedAggregate,
+): (Float64Array | Uint8Array)[] {
+  const none = { times: new Float64Array(0), lengths: new Uint8Array(0), bytes: new Uint8Array(0) };
+  const { times, lengths, bytes } = seen?.contents(watermarkTime(watermark)) ?? none;
+  return [times, lengths, bytes];
+}
+
+function restoreIds({ deduplicate }: WindowedJob, reader: ColumnReader): IdColumns {
+  const ids = { times: reader.float64(), lengths: reader.uint8(), bytes: reader.uint8() };
+  if (deduplicate === undefined && ids.times.length > 0) throw contradiction("event ids");
+  return ids;
 }

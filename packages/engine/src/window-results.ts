@@ -1,8 +1,12 @@
 import { cell, type Pane } from "./pane.ts";
-import { appendResult, createResults, type ResultColumns } from "./results.ts";
+import { appendResult, createResults, type ResultColumns, resultStatuses } from "./results.ts";
 import type { WindowedJob } from "./windowed-aggregate.ts";
 import type { KeyDictionary } from "./key-dictionary.ts";
 import type { EpochMs } from "./window.ts";
+
+const early = resultStatuses.indexOf("early");
+const final = resultStatuses.indexOf("final");
+const corrected = resultStatuses.indexOf("corrected");
 
 type WindowState = {
   readonly keys: KeyDictionary;
@@ -57,6 +61,29 @@ export class WindowResults {
         const changed = lastChange(panes, key);
         if (changed < touchedFrom || 2 * changed <= closedAt) continue;
         this.#add(start, state.keys.key(key), key, panes, status, 2 * changed);
+      }
+    }
+  }
+
+  /**
+   * A row for each key of a window as it stands: early while the window is open, else as it closed at `closedAt` or was
+   * corrected since.
+   */
+  addStanding(start: EpochMs, state: WindowState, closedAt: number | undefined): void {
+    const panes = this.#panesOf(start, state);
+    this.#beginPass(state.keys.count);
+    for (const pane of panes) {
+      for (let index = 0; index < pane.count; index++) {
+        const key = pane.keys[index] ?? 0;
+        if (!this.#firstSeen(key)) continue;
+        const changed = 2 * lastChange(panes, key);
+        const [status, version] =
+          closedAt === undefined
+            ? [early, changed]
+            : changed > closedAt
+              ? [corrected, changed]
+              : [final, closedAt];
+        this.#add(start, state.keys.key(key), key, panes, status, version);
       }
     }
   }

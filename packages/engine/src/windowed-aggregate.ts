@@ -1,7 +1,9 @@
 import type { RecordColumns } from "./columns.ts";
 import { rejectCode } from "./columns.ts";
-import { KeyDictionary } from "./key-dictionary.ts";
+import type { Deduplication, Deduplicator } from "./deduplicate.ts";
+import { KeyDictionary, refusedKey } from "./key-dictionary.ts";
 import { cell, Pane } from "./pane.ts";
+import { reclaimKeys } from "./reclaim-keys.ts";
 import { type ResultColumns, resultStatuses } from "./results.ts";
 import { completeness, createWatermark, type Watermark, watermarkTime } from "./watermark.ts";
 import {
@@ -24,20 +26,24 @@ export type WindowedJob = {
   readonly maxFutureMs: number;
   /** Value columns that are summed, all of them. */
   readonly sumCount: number;
+  /** Keys a task may hold: at so many, records with others are dead letters. Without it any number. */
+  readonly maxKeys?: number | undefined;
+  /** Without it every record counts, whatever its event id. */
+  readonly deduplicate?: Deduplication;
 };
 
 /** What happens to records that are not counted; `row` points into the columns being applied. */
 export type SetAsideRows = {
   dead(row: number, reason: number): void;
+  duplicate(row: number): void;
   late(row: number): void;
 };
 
 const aheadOfRecord = rejectCode("event time ahead of the record");
+const tooManyKeys = rejectCode("too many keys");
 const early = resultStatuses.indexOf("early");
 const final = resultStatuses.indexOf("final");
 const corrected = resultStatuses.indexOf("corrected");
-/** Below this many keys reclaiming is not worth a renumbering. */
-const reclaimFromKeys = 1024;
 
 /**
  * Sums per key over sliding event-time windows of one partition.
@@ -92,10 +98,10 @@ export class WindowedAggregate {
     return this.#windowsOf(isFilled, (end) => end > this.#closedThrough).length;
   }
 
-  /** Applies accepted records in order; the others go to `aside`. */
-  apply(columns: RecordColumns, aside: SetAsideRows): void {
+  /** Applies accepted records in order; the others go to `aside`. Redeliveries are told by what is `seen`. */
+  apply(columns: RecordColumns, aside: SetAsideRows, seen?: Deduplicator): void {
     const { count, offset, recordTime, rejected, eventTime, keyStart, keyLength, bytes } = columns;
-    const { maxFutureMs, watermarkDelayMs } = this.job;
+    const { maxFutureMs, watermarkDelayMs, maxKeys = Infinity } = this.job;
     for (let row = 0; row < count; row++) {
       const time = eventTime[row] ?? 0;
       const logged = recordTime[row] ?? -1;
@@ -103,10 +109,16 @@ export class WindowedAggregate {
         aside.dead(row, rejected[row] ?? 0);
       } else if (logged >= 0 && time > logged + maxFutureMs) {
         aside.dead(row, aheadOfRecord);
+      } else if (seen !== undefined && this.#repeats(seen, columns, row, time)) {
+        aside.duplicate(row);
       } else if (time < this.#onTimeFrom) {
         aside.late(row);
       } else {
-        const key = this.keys.idOf(bytes, keyStart[row] ?? 0, keyLength[row] ?? 0);
+        const key = this.keys.idOf(bytes, keyStart[row] ?? 0, keyLength[row] ?? 0, maxKeys);
+        if (key === refusedKey) {
+          aside.dead(row, tooManyKeys);
+          continue;
+        }
         const changed = (offset[row] ?? 0) + 1;
         this.#fold(this.#paneAt(time), key, columns, row, changed);
         const complete = completeness(time, logged);
@@ -186,6 +198,20 @@ export class WindowedAggregate {
     return pane;
   }
 
+  #repeats(seen: Deduplicator, columns: RecordColumns, row: number, time: number): boolean {
+    const length = columns.idLength[row] ?? 0;
+    if (length === 0 || this.#refuses(columns, row, time)) return false;
+    const start = columns.idStart[row] ?? 0;
+    return seen.repeats(columns.bytes, start, length, time, watermarkTime(this.watermark));
+  }
+
+  /** Whether its key will be one too many: its id is not remembered, so that it counts once there is room for it. */
+  #refuses({ bytes, keyStart, keyLength }: RecordColumns, row: number, time: number): boolean {
+    const { maxKeys = Infinity } = this.job;
+    if (this.keys.count < maxKeys || time < this.#onTimeFrom) return false;
+    return this.keys.idOf(bytes, keyStart[row] ?? 0, keyLength[row] ?? 0, 0) === refusedKey;
+  }
+
   #fold(pane: Pane, key: number, columns: RecordColumns, row: number, changed: number): void {
     const index = pane.obtain(key);
     const { cells } = pane;
@@ -248,25 +274,7 @@ export class WindowedAggregate {
     }
     if (!dropped) return;
     this.#current = undefined;
-    this.#reclaimKeys();
-  }
-
-  /** Forgets keys without an open pane once they are more than half: memory follows the open windows, not history. */
-  #reclaimKeys(): void {
-    const { keys } = this;
-    if (keys.count < reclaimFromKeys) return;
-    const live = new Uint8Array(keys.count);
-    let liveCount = 0;
-    for (const pane of this.panes.values()) {
-      for (let index = 0; index < pane.count; index++) {
-        const key = pane.keys[index] ?? 0;
-        if (live[key] === 0) liveCount++;
-        live[key] = 1;
-      }
-    }
-    if (liveCount * 2 > keys.count) return;
-    const renumbered = keys.retain(live);
-    for (const pane of this.panes.values()) pane.renumber(renumbered, keys.count);
+    reclaimKeys(this.keys, this.panes, this.job.maxKeys);
   }
 
   #setBoundaries(): void {

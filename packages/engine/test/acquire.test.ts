@@ -1,11 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { type Acquired, acquireTask, type JobIdentity } from "../src/acquire.ts";
+import {
+  type Acquired,
+  type AcquireOptions,
+  acquireTask,
+  type JobIdentity,
+} from "../src/acquire.ts";
 import { CheckpointLadder } from "../src/checkpoint-ladder.ts";
 import { type CheckpointHeader, codeVersion, encodeFrame } from "../src/checkpoint.ts";
 import type { PartitionInfo, PayloadCodec } from "../src/ports.ts";
 import { Task } from "../src/task.ts";
 import { memoryCheckpointStore } from "./conformance/memory-checkpoint-store.ts";
 import { testJob } from "./fakes/fake-process.ts";
+import { VirtualClock } from "./fakes/virtual-clock.ts";
 import { checkpointFrame, claimFrame } from "./fakes/frames.ts";
 import { columnsOf, record } from "./logged-records.ts";
 
@@ -43,6 +49,7 @@ async function acquire(
   parts: Partial<CheckpointHeader> = {},
   info: Partial<PartitionInfo> = {},
   more: Readonly<Record<string, Uint8Array>> = {},
+  options: Partial<AcquireOptions> = {},
 ): Promise<Acquired | undefined> {
   const store = memoryCheckpointStore();
   const frame = encodeFrame(checkpointFrame(2, parts, stateAfterFive()));
@@ -50,28 +57,37 @@ async function acquire(
   for (const [seq, bytes] of Object.entries(more)) {
     store.objects.set(`test/p0000/${seq.padStart(12, "0")}`, bytes);
   }
-  return acquireFrom(store, info);
+  return acquireFrom(store, info, options);
 }
 
 async function acquireFrom(
   store: ReturnType<typeof memoryCheckpointStore>,
   info: Partial<PartitionInfo> = {},
+  options: Partial<AcquireOptions> = {},
 ): Promise<Acquired | undefined> {
-  const ladder = new CheckpointLadder(store, "test", 0);
-  const writer = { instance: "one", nonce: "mine", at: "2026-03-01T00:00:00Z" };
-  return acquireTask(
+  return acquireTask({
+    ...optionsOf(store),
+    describe: async () => ({ ...log, ...info }),
+    ...options,
+  });
+}
+
+function optionsOf(store: ReturnType<typeof memoryCheckpointStore>): AcquireOptions {
+  let nonces = 0;
+  return {
     job,
-    async () => ({ ...log, ...info }),
-    0,
-    ladder,
+    partition: 0,
+    ladder: new CheckpointLadder(store, "test", 0),
     codec,
-    () => writer,
-  );
+    clock: new VirtualClock(),
+    describe: async () => log,
+    writer: () => ({ instance: "one", nonce: `mine ${nonces++}`, at: "2026-03-01T00:00:00Z" }),
+  };
 }
 
 describe("a task without history", () => {
   test("begins where the job says, in epoch 0, and has nothing to compare", async () => {
-    const acquired = await acquireFrom(memoryCheckpointStore());
+    const acquired = await acquireFrom(memoryCheckpointStore(), { committed: undefined });
     expect(acquired).toMatchObject({ jobEpoch: 0, seq: 1, unreadable: 0, fresh: true });
     expect(acquired?.verify).toBeUndefined();
     expect(acquired?.task.nextOffset).toBe(77);
@@ -103,14 +119,13 @@ describe("a task with a checkpoint", () => {
   test("asks for the log end after its claim, when the owner before can move it no more", async () => {
     const frame = encodeFrame(checkpointFrame(2, {}, stateAfterFive()));
     const store = memoryCheckpointStore(new Map([["test/p0000/000000000002", frame]]));
-    const ladder = new CheckpointLadder(store, "test", 0);
-    const writer = { instance: "one", nonce: "mine", at: "2026-03-01T00:00:00Z" };
+    const options = optionsOf(store);
     const tops: number[] = [];
-    const asked = async (): Promise<PartitionInfo> => {
-      tops.push(await ladder.top());
+    const describe = async (): Promise<PartitionInfo> => {
+      tops.push(await options.ladder.top());
       return log;
     };
-    await acquireTask(job, asked, 0, ladder, codec, () => writer);
+    await acquireTask({ ...options, describe });
     expect(tops).toEqual([3]);
   });
 
@@ -142,14 +157,17 @@ describe("a task with a checkpoint", () => {
       "two broken objects above, a claim between",
       codeVersion,
       { 3: torn, 4: encodeFrame(claimFrame(4, 2)), 5: torn },
-      6,
+      7,
     ],
     ["older code", codeVersion - 1, {}, 4],
     ["older code and a broken object", codeVersion - 1, { 3: torn }, 5],
-  ])("with %s goes on in epoch S + 1 + u, or S", async (_, version, more, jobEpoch) => {
-    const acquired = await acquire({ jobEpoch: 3, codeVersion: version }, {}, more);
-    expect(acquired?.jobEpoch).toBe(jobEpoch);
-  });
+  ])(
+    "with %s goes on in an epoch as much higher as its number, or the same",
+    async (_, version, more, jobEpoch) => {
+      const acquired = await acquire({ jobEpoch: 3, codeVersion: version }, {}, more);
+      expect(acquired?.jobEpoch).toBe(jobEpoch);
+    },
+  );
 });
 
 describe("an operator must decide, exit code 78, when", () => {
@@ -204,10 +222,35 @@ describe("an operator must decide, exit code 78, when", () => {
   ])("and not when %s", async (_, info) => {
     expect(await acquire({}, info)).toMatchObject({ fresh: false });
   });
+});
 
-  test("the payload is not what the header says", async () => {
-    const acquiring = acquire({}, {}, { 3: encodeFrame(checkpointFrame(3, {}, Uint8Array.of(1))) });
+describe("a checkpoint whose frame is sound and whose content is not", () => {
+  const brokenAt = (seq: number): Uint8Array =>
+    encodeFrame(checkpointFrame(seq, { jobEpoch: 7 }, Buffer.from("no state")));
+  const broken = brokenAt(4);
+
+  test("is passed over for the one before it, counts as unreadable, and raises the epoch", async () => {
+    const acquired = await acquire({}, {}, { 3: encodeFrame(claimFrame(3, 2)), 4: broken });
+    expect(acquired).toMatchObject({ seq: 6, unreadable: 1, fresh: false });
+    expect(acquired?.task.nextOffset).toBe(5);
+    expect(acquired?.jobEpoch).toBeGreaterThan(0);
+  });
+
+  test("may be one of several", async () => {
+    const more = {
+      3: brokenAt(3),
+      4: broken,
+      5: Buffer.from("torn"),
+      6: encodeFrame(claimFrame(6, 2)),
+    };
+    expect(await acquire({}, {}, more)).toMatchObject({ seq: 8, unreadable: 3, fresh: false });
+  });
+
+  test("ends the process when there is none before it, and says which one it is", async () => {
+    const store = memoryCheckpointStore(new Map([["test/p0000/000000000004", broken]]));
+    const acquiring = acquireFrom(store, { committed: undefined });
     await expect(acquiring).rejects.toMatchObject({ code: "CHECKPOINT_UNREADABLE", exitCode: 78 });
+    await expect(acquiring).rejects.toThrow(/checkpoint 4 contradicts itself/);
   });
 });
 
@@ -226,15 +269,18 @@ test("a payload is never decompressed beyond the size that its header gives", as
         return bytes;
       },
     };
-    const writer = { instance: "one", nonce: "mine", at: "" };
-    await acquireTask(
-      job,
-      async () => log,
-      0,
-      new CheckpointLadder(store, "test", 0),
-      bounded,
-      () => writer,
-    );
+    await acquireTask({ ...optionsOf(store), codec: bounded });
   }
   expect(sizes).toEqual([state.length, 4 * 2 ** 30]);
+});
+
+test("a process that was frozen since its claim halts at nothing that its successor has mended", async () => {
+  const store = memoryCheckpointStore();
+  const describeLate = async (): Promise<PartitionInfo> => {
+    store.objects.set("test/p0000/000000000002", encodeFrame(claimFrame(2, 0)));
+    return { ...log, low: 3 };
+  };
+  expect(await acquireFrom(store, {}, { describe: describeLate })).toBeUndefined();
+  const alone = acquireFrom(memoryCheckpointStore(), { low: 3 });
+  await expect(alone).rejects.toMatchObject({ code: "STATE_LOST" });
 });

@@ -6,12 +6,15 @@ import { Task } from "../src/task.ts";
 import type { WindowedJob } from "../src/windowed-aggregate.ts";
 import { columnsOf, record } from "./logged-records.ts";
 
+/** 16 bytes like a packed UUID, and text of another length. */
+const idTexts = ["0123456789abcdef", "e2", "e3"];
 const job: WindowedJob = {
   window: { sizeMs: 60, slideMs: 30 },
   watermarkDelayMs: 10,
   allowedLatenessMs: 40,
   maxFutureMs: 1_000,
   sumCount: 1,
+  deduplicate: { horizonMs: 100, maxIds: 10 },
 };
 
 type Column = Float64Array | Int32Array | Uint8Array;
@@ -21,7 +24,12 @@ function snapshotColumns(): Map<string, Column> {
   const task = new Task(job, 0, 0);
   const times = [10, 20, 75];
   const records = times.map((eventTime, at) =>
-    record(at, { eventTime, key: at === 1 ? "b" : "a", rejected: "accepted" }),
+    record(at, {
+      eventTime,
+      key: at === 1 ? "b" : "a",
+      id: idTexts[at] ?? "",
+      rejected: "accepted",
+    }),
   );
   task.apply(columnsOf([...records, record(3, { rejected: "short frame" })]), 4);
   task.unknownSchemas.add(9);
@@ -40,6 +48,9 @@ function snapshotColumns(): Map<string, Column> {
     ["pane 1", reader.float64()],
     ["keys 1", reader.int32()],
     ["cells 1", reader.float64()],
+    ["id times", reader.float64()],
+    ["id lengths", reader.uint8()],
+    ["id bytes", reader.uint8()],
   ]);
   reader.end();
   return columns;
@@ -63,15 +74,20 @@ describe("a snapshot", () => {
     expect(columns.get("keys 0")).toEqual(Int32Array.of(0, 1));
     expect(columns.get("cells 0")).toEqual(Float64Array.of(1, 1, 10, 10, 1, 1, 2, 20, 20, 1));
     expect(columns.get("pane 1")).toEqual(Float64Array.of(60));
+    expect(columns.get("id times")).toEqual(Float64Array.of(10, 20, 75));
+    expect(columns.get("id lengths")).toEqual(Uint8Array.of(16, 1, 1));
+    expect(Buffer.from(columns.get("id bytes") ?? []).toString("latin1")).toBe(
+      "\u00ff0123456789abcdefe2e3",
+    );
     expect(restore(columns).snapshot()).toEqual(packColumns([...columns.values()]));
   });
 
   const none = Number.NaN;
   test.each<[string, string, Column]>([
     ["scalars of the task are missing", "task", Float64Array.of(4, 75)],
-    ["the next offset is no offset", "task", Float64Array.of(none, 75, 4, 0, 1, 3, 0, 0)],
-    ["the next offset is negative", "task", Float64Array.of(-1, 75, 4, 0, 1, 3, 0, 0)],
-    ["there are more scalars than known", "task", Float64Array.of(4, 75, 4, 0, 1, 3, 0, 0, 0)],
+    ["the next offset is no offset", "task", Float64Array.of(none, 75, 4, 0, 1, 3, 0, 0, 0)],
+    ["the next offset is negative", "task", Float64Array.of(-1, 75, 4, 0, 1, 3, 0, 0, 0)],
+    ["there are more scalars than known", "task", Float64Array.of(4, 75, 4, 0, 1, 3, 0, 0, 0, 0)],
     ["scalars of the aggregate are missing", "scalars", Float64Array.of(75, 75)],
     ["the watermark is no time", "scalars", Float64Array.of(none, 75, 2)],
     ["a pane is not counted", "scalars", Float64Array.of(75, 75, 1)],
@@ -95,6 +111,12 @@ describe("a snapshot", () => {
     ["a cell has no key", "keys 0", Int32Array.of(0)],
     ["a cell is cut short", "cells 1", Float64Array.of(1, 2, 3, 4)],
     ["a cell is missing", "cells 0", Float64Array.of(1, 1, 10, 10, 1)],
+    ["an event id has no time", "id times", Float64Array.of(10, 20)],
+    ["the time of an event id is none", "id times", Float64Array.of(10, none, 75)],
+    ["an event id has no length", "id lengths", Uint8Array.of(16, 1)],
+    ["an event id ends behind the bytes", "id lengths", Uint8Array.of(16, 1, 2)],
+    ["bytes belong to no event id", "id lengths", Uint8Array.of(16, 1, 0)],
+    ["an event id occurs twice", "id bytes", Buffer.from("\u00ff0123456789abcdefe2e2", "latin1")],
   ])("is refused when %s", (_, name, column) => {
     const columns = snapshotColumns();
     expect(columns.has(name)).toBe(true);
@@ -102,6 +124,12 @@ describe("a snapshot", () => {
     expect(() => restore(columns)).toThrow(
       expect.objectContaining({ code: "CHECKPOINT_UNREADABLE", disposition: "stop" }),
     );
+  });
+
+  test("with event ids is refused by a job that does not deduplicate", () => {
+    const packed = packColumns([...snapshotColumns().values()]);
+    const { deduplicate: _, ...plain } = job;
+    expect(() => Task.restore(plain, 0, packed)).toThrow(/event ids/);
   });
 
   test("of another number of sums is refused", () => {

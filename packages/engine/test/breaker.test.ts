@@ -64,6 +64,9 @@ describe("a task whose input cannot be read", () => {
     });
     expect(stopped?.message).toContain("partition 4");
     expect(stopped?.message).toContain("offset 99 because of short frame");
+    expect(stopped?.message).toMatch(
+      /; to let those that are in the log become dead letters, start once with --accept-dead-letters$/,
+    );
   });
 
   test("stops at the same record after a restart", () => {
@@ -72,6 +75,30 @@ describe("a task whose input cannot be read", () => {
     const restored = Task.restore(job, 4, task.snapshot());
     restored.apply(bad(60, 39), 99);
     expect(attempt(() => restored.apply(bad(99, 1), 100))?.message).toContain("offset 99");
+  });
+
+  test.each([
+    ["all of them", 0, 300],
+    ["also in one batch with the next ones", 0, 310],
+    ["and forgets those before them", 60, 300],
+  ])("does not stop for those that are accepted, %s", (_, before, end) => {
+    const task = new Task(job, 4, 0);
+    task.apply(bad(0, before), before);
+    task.acceptDeadLettersBefore(300);
+    task.apply(bad(before, end - before), end);
+    task.apply(bad(end, 399 - end), 399);
+    expect(task.output(0, false).deadLetters).toHaveLength(399);
+    expect(task.counts.dead).toBe(399);
+    expect(attempt(() => task.apply(bad(399, 1), 400))?.message).toContain("offset 399");
+  });
+
+  test("remembers none that were accepted after a restart, and accepts no more of them", () => {
+    const task = new Task(job, 4, 0);
+    task.acceptDeadLettersBefore(500);
+    task.apply(bad(0, 150), 150);
+    const restored = Task.restore(job, 4, task.snapshot());
+    restored.apply(bad(150, 99), 249);
+    expect(attempt(() => restored.apply(bad(249, 1), 250))?.message).toContain("offset 249");
   });
 });
 

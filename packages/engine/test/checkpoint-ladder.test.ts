@@ -24,6 +24,16 @@ function storeOf(frames: Readonly<Record<number, Frame | "broken">>): FaultyStor
 
 const ladderOn = (store: FaultyStore): CheckpointLadder => new CheckpointLadder(store, "test", 0);
 
+/** Prunes as the owner of `top` does. */
+async function prune(ladder: CheckpointLadder, top: number, wallMs: number): Promise<void> {
+  await ladder.prune(
+    (await ladder.numbers()).filter((seq) => seq <= top),
+    wallMs,
+  );
+}
+
+const noAttempts: ReadonlySet<string> = new Set();
+
 const claimOf =
   (nonce: string) =>
   (seq: number, base: number): ClaimHeader =>
@@ -58,6 +68,48 @@ describe("the newest checkpoint", () => {
     expect(newest).toEqual({ top: 2, checkpoint: undefined, unreadable: 2 });
   });
 
+  test("is looked for again when what was listed is pruned before it is read", async () => {
+    const store = storeOf({ 2: checkpointFrame(2), 3: checkpointFrame(3) });
+    store.onRead = (name) => {
+      store.onRead = () => "none";
+      store.objects.delete(name);
+      store.objects.delete(nameOf(2));
+      store.objects.set(nameOf(9), encodeFrame(checkpointFrame(9)));
+      return "none";
+    };
+    const newest = await ladderOn(store).newest();
+    expect(newest).toMatchObject({ top: 9, unreadable: 0, checkpoint: { header: { seq: 9 } } });
+  });
+
+  test("is looked for below objects that are listed and never there", async () => {
+    const store = storeOf({ 2: checkpointFrame(2), 3: checkpointFrame(3) });
+    store.vanished.add(nameOf(3));
+    const newest = await ladderOn(store).newest();
+    expect(newest).toMatchObject({ top: 3, unreadable: 0, checkpoint: { header: { seq: 2 } } });
+  });
+
+  test("is not a copy of it under another number", async () => {
+    const store = storeOf({ 2: checkpointFrame(2), 3: checkpointFrame(2) });
+    const newest = await ladderOn(store).newest();
+    expect(newest).toMatchObject({ top: 3, unreadable: 1, checkpoint: { header: { seq: 2 } } });
+  });
+
+  test("may be left for the one below it, which counts it as unreadable", async () => {
+    const store = storeOf({
+      1: checkpointFrame(1),
+      2: "broken",
+      3: checkpointFrame(3),
+      4: claimFrame(4, 3),
+      5: "broken",
+    });
+    const ladder = ladderOn(store);
+    const third = await ladder.newest();
+    expect(third).toMatchObject({ top: 5, unreadable: 1, checkpoint: { header: { seq: 3 } } });
+    const first = await ladder.older(third);
+    expect(first).toMatchObject({ top: 5, unreadable: 3, checkpoint: { header: { seq: 1 } } });
+    expect(await ladder.older(first)).toMatchObject({ unreadable: 4, checkpoint: undefined });
+  });
+
   test("of newer code is not passed over for an older one", async () => {
     const store = storeOf({
       2: checkpointFrame(2),
@@ -75,7 +127,7 @@ describe("the newest checkpoint", () => {
       top: 10,
       checkpoint: { header: { seq: 10 } },
     });
-    await ladderOn(store).prune(10, 0);
+    await prune(ladderOn(store), 10, 0);
     expect(await store.inner.list(folder)).toHaveLength(6);
   });
 });
@@ -154,6 +206,8 @@ describe("creating a number", () => {
     ["nobody was there", {}, "none", "none", "mine"],
     ["it got through without an answer", {}, "lost answer", "none", "mine"],
     ["it did not get through", {}, "refused", "none", "failed"],
+    ["it may be on its way", {}, "late", "none", "unknown"],
+    ["somebody was there, and it may be on its way", { 3: theirs }, "late", "none", "taken"],
     ["nobody answers", {}, "refused", "refused", "unknown"],
     ["it got through and nobody answers", {}, "lost answer", "refused", "unknown"],
     ["somebody was there", { 3: theirs }, "none", "none", "taken"],
@@ -176,7 +230,17 @@ describe("creating a number", () => {
     const store = storeOf(frames);
     store.onCreate = () => create;
     store.onRead = () => read;
-    expect(await ladderOn(store).create(mine, ["no try", "first try"])).toBe(outcome);
+    const created = await ladderOn(store).create(mine, new Set(["no try", "first try"]));
+    expect(created.outcome).toBe(outcome);
+  });
+
+  test("says why the store did not take it", async () => {
+    for (const fault of ["refused", "late"] as const) {
+      const store = storeOf({});
+      store.onCreate = () => fault;
+      const created = await ladderOn(store).create(mine, noAttempts);
+      expect(created).toMatchObject({ cause: { message: "the store does not answer" } });
+    }
   });
 
   test("that exists and vanished meanwhile was taken by somebody", async () => {
@@ -185,7 +249,7 @@ describe("creating a number", () => {
       void store.inner.remove(name);
       return "none";
     };
-    expect(await ladderOn(store).create(mine, [])).toBe("taken");
+    expect(await ladderOn(store).create(mine, noAttempts)).toEqual({ outcome: "taken" });
   });
 });
 
@@ -206,43 +270,43 @@ describe("pruning", () => {
 
   test("keeps five checkpoints, what lies above, and claims younger than a week", async () => {
     const store = storeOf({ ...claims, ...checkpoints });
-    await ladderOn(store).prune(11, 7 * day);
+    await prune(ladderOn(store), 11, 7 * day);
     expect(await left(store)).toEqual([1, 4, 5, 6, 7, 8, 9, 10, 11]);
   });
 
   test("removes claims that are a week old, below the five only", async () => {
     const store = storeOf({ ...claims, ...checkpoints });
     // The claims are of second 1, 4, 8 and 11 after the epoch.
-    await ladderOn(store).prune(11, 7 * day + 1_000);
+    await prune(ladderOn(store), 11, 7 * day + 1_000);
     expect(await left(store)).toEqual([4, 5, 6, 7, 8, 9, 10, 11]);
-    await ladderOn(store).prune(11, 100 * day);
+    await prune(ladderOn(store), 11, 100 * day);
     expect(await left(store)).toEqual([5, 6, 7, 8, 9, 10, 11]);
   });
 
   test("does not count broken ones as kept, and removes them below", async () => {
     const store = storeOf({ ...checkpoints, 1: "broken", 8: "broken", 11: "broken" });
-    await ladderOn(store).prune(11, 0);
+    await prune(ladderOn(store), 11, 0);
     expect(await left(store)).toEqual([5, 6, 7, 8, 9, 10, 11]);
   });
 
   test("touches nothing above the owner's newest number", async () => {
     const store = storeOf(checkpoints);
-    await ladderOn(store).prune(7, 0);
+    await prune(ladderOn(store), 7, 0);
     expect(await left(store)).toEqual([2, 3, 5, 6, 7, 9, 10]);
   });
 
   test("knows what it wrote and met itself without reading it again", async () => {
     const store = storeOf({});
     const ladder = ladderOn(store);
-    for (let seq = 1; seq <= 8; seq++) await ladder.create(checkpointFrame(seq), []);
+    for (let seq = 1; seq <= 8; seq++) await ladder.create(checkpointFrame(seq), noAttempts);
     store.onRead = () => "refused";
-    await ladder.prune(8, 0);
+    await prune(ladder, 8, 0);
     expect(await left(store)).toEqual([4, 5, 6, 7, 8]);
   });
 });
 
 test("folders name job and partition, objects their number only", async () => {
   const store = memoryCheckpointStore();
-  await new CheckpointLadder(store, "ads", 7).create(checkpointFrame(42), []);
+  await new CheckpointLadder(store, "ads", 7).create(checkpointFrame(42), noAttempts);
   expect([...store.objects.keys()]).toEqual(["ads/p0007/000000000042"]);
 });

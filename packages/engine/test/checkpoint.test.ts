@@ -187,6 +187,7 @@ describe("a header with a right checksum is refused", () => {
     ["counts", "in"],
     ["counts", "late"],
     ["counts", "dead"],
+    ["counts", "duplicates"],
   ] as const)("when in %s there is no %s", (outer, inner) => {
     const copy: Record<string, Record<string, unknown>> = structuredClone({
       writer: { ...checkpoint.writer },
@@ -207,6 +208,24 @@ describe("a header with a right checksum is refused", () => {
     const json = JSON.stringify({ ...checkpoint, decisions });
     expect(refusal(framed(json))?.code).toBe("CHECKPOINT_UNREADABLE");
   });
+});
+
+describe("a header of state version 1", () => {
+  const { header } = checkpointFrame(7, { stateSchemaVersion: 1 });
+  const { duplicates: _, ...counts } = header.counts;
+
+  test("counted no duplicates, and keeps its version, which the payload has", () => {
+    const decoded = decodeFrame(framed(JSON.stringify({ ...header, counts })));
+    expect(decoded.header).toEqual({ ...header, counts: { ...counts, duplicates: 0 } });
+  });
+
+  test.each([[null], ["x"], [{ in: 1, late: 0 }]])(
+    "is refused when its counts are %j",
+    (counts) => {
+      const bytes = framed(JSON.stringify({ ...header, counts }));
+      expect(refusal(bytes)?.code).toBe("CHECKPOINT_UNREADABLE");
+    },
+  );
 });
 
 /** A value that the field might hold; an empty object or list stands for a different one of its kind. */

@@ -28,6 +28,8 @@ describe("record columns", () => {
         all.eventTime,
         all.keyStart,
         all.keyLength,
+        all.idStart,
+        all.idLength,
         all.recordKeyStart,
         all.recordKeyLength,
         all.recordValueStart,
@@ -61,4 +63,6 @@ test("the numbers of reject reasons never change", () => {
   expect(rejectCode("accepted")).toBe(0);
   expect(rejectCode("unknown schema id")).toBe(4);
   expect(rejectCode("event time ahead of the record")).toBe(14);
+  expect(rejectCode("event id not UTF-8")).toBe(16);
+  expect(rejectCode("too many keys")).toBe(17);
 });

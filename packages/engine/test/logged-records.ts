@@ -14,6 +14,8 @@ export type LoggedRecord = {
   readonly key: string;
   readonly values: readonly number[];
   readonly rejected: RejectReason;
+  /** Names the delivery; without it, or empty, it has no name. */
+  readonly id?: string;
 };
 
 /** A record with what matters to the test; the rest is plain. */
@@ -41,7 +43,8 @@ export function columnsOf(records: readonly LoggedRecord[], valueCount = 1): Rec
     at += bytes.length;
     return bytes.length;
   };
-  for (const [row, { offset, recordTime, eventTime, key, values, rejected }] of records.entries()) {
+  for (const [row, entry] of records.entries()) {
+    const { offset, recordTime, eventTime, key, values, rejected, id = "" } = entry;
     columns.offset[row] = offset;
     columns.recordTime[row] = recordTime;
     columns.eventTime[row] = eventTime;
@@ -50,6 +53,8 @@ export function columnsOf(records: readonly LoggedRecord[], valueCount = 1): Rec
     columns.recordKeyStart[row] = at;
     columns.keyLength[row] = append(key);
     columns.recordKeyLength[row] = columns.keyLength[row] ?? 0;
+    columns.idStart[row] = at;
+    columns.idLength[row] = append(id);
     columns.recordValueStart[row] = at;
     columns.recordValueLength[row] = append(`value ${offset} ${key} ${eventTime}`);
     for (let value = 0; value < valueCount; value++) {

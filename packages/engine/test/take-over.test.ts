@@ -103,22 +103,53 @@ describe("taking over", () => {
     expect(two.fatal).toMatchObject([{ code: "STATE_INCOMPATIBLE", exitCode: 78 }]);
   });
 
-  test("goes back to an older checkpoint when the newest is broken, in epoch + 1 + u", async () => {
+  test("goes back to an older checkpoint when the newest is broken, and outranks what rested on it", async () => {
     world.log.append(0, record(0, { eventTime: 5 }));
     await assign(one, 0);
     await live(6, one);
     expect(world.kinds()).toBe("claim checkpoint checkpoint");
     const newest = world.objects.get("job/p0000/000000000003") ?? new Uint8Array();
     newest[20] = (newest[20] ?? 0) ^ 1;
-    const two = new FakeProcess(world, "two");
+    // Rests on a decision that was in the broken checkpoint: nobody computes it again.
+    const key = Buffer.from("ghost");
+    const ghost = { key, windowStart: 60, windowEnd: 120 };
+    const history = {
+      published: async () => ({ slots: [ghost], complete: true }),
+      newestEpoch: async () => ({ epoch: 0, complete: true }),
+    };
+    const two = new FakeProcess(world, "two", { history });
     await assign(two, 0);
-    await live(2, two);
+    expect(two.runner.tasks).toEqual([]);
+    await live(40, two);
     expect(two.runner.tasks[0]?.jobEpoch).toBe(2);
-    expect(world.rows.at(-1)).toMatchObject({ by: "two", jobEpoch: 2, version: 2, records: 1 });
+    const said = world.rows.filter(({ by }) => by === "two");
+    expect(said).toContainEqual(
+      expect.objectContaining({ jobEpoch: 2, key: "ghost", windowStart: 60, records: 0 }),
+    );
+    expect(said.at(-1)).toMatchObject({ jobEpoch: 2, version: 2, records: 1 });
   });
 });
 
 describe("two processes with one task", () => {
+  test("who lost the partition while waiting to take back results leaves them alone", async () => {
+    world.log.append(0, record(0, { eventTime: 5 }));
+    await assign(one, 0);
+    await live(6, one);
+    const newest = world.objects.get("job/p0000/000000000003") ?? new Uint8Array();
+    newest[20] = (newest[20] ?? 0) ^ 1;
+    const ghost = { key: Buffer.from("ghost"), windowStart: 60, windowEnd: 120 };
+    const history = {
+      published: async () => ({ slots: [ghost], complete: true }),
+      newestEpoch: async () => ({ epoch: 0, complete: true }),
+    };
+    const two = new FakeProcess(world, "two", { history });
+    await assign(two, 0);
+    await live(10, two);
+    await assign(two);
+    await live(30, two);
+    expect(world.rows.filter(({ by }) => by === "two")).toEqual([]);
+  });
+
   test("the older owner is fenced at its next checkpoint, commits nothing, and all results are right", async () => {
     const two = new FakeProcess(world, "two");
     const records = [5, 30, 65, 61, 100, 70, 130, 200].map((eventTime, offset) =>

@@ -6,7 +6,10 @@ import { TaskCheckpoints } from "../src/task-checkpoints.ts";
 import { takeSnapshot, type TaskSnapshot } from "../src/task-snapshot.ts";
 import { Task } from "../src/task.ts";
 import { FakeProcess, FakeWorld, testJob } from "./fakes/fake-process.ts";
+import { gate } from "./fakes/drive-process.ts";
+import type { StoreFault } from "./fakes/faulty-store.ts";
 import { claimFrame } from "./fakes/frames.ts";
+import { settle } from "./fakes/virtual-clock.ts";
 
 let world: FakeWorld;
 let one: FakeProcess;
@@ -97,6 +100,49 @@ describe("writing a checkpoint", () => {
     expect(checkpoints.seq).toBe(6);
   });
 
+  test("that is still on its way is neither lost nor a stranger when it gets there", async () => {
+    one.store.onCreate = () => "late";
+    expect(await checkpoints.write(snapshot(5))).toBe("unknown");
+    expect(await checkpoints.write(snapshot(6))).toBe("unknown");
+    await one.store.arrive();
+    one.store.onCreate = () => "none";
+    expect(await checkpoints.write(snapshot(7))).toBe("durable");
+    expect([...world.frames().keys()]).toEqual([5, 6]);
+    expect(checkpoints.seq).toBe(6);
+  });
+
+  test("that gets there after its successor changes nothing", async () => {
+    one.store.onCreate = () => "late";
+    expect(await checkpoints.write(snapshot(5))).toBe("unknown");
+    one.store.onCreate = () => "none";
+    expect(await checkpoints.write(snapshot(6))).toBe("durable");
+    await one.store.arrive();
+    expect(world.frames().get(5)?.header).toMatchObject({ log: { nextOffset: 6 } });
+    expect(await checkpoints.write(snapshot(7))).toBe("durable");
+    expect(checkpoints.seq).toBe(6);
+  });
+
+  test("finds a number free that others used and pruned long ago, and knows that it is not the owner", async () => {
+    one.store.onCreate = () => {
+      intrude(20);
+      return "none";
+    };
+    expect(await checkpoints.write(snapshot())).toBe("fenced");
+    expect(one.trace.join()).not.toContain("commit");
+  });
+
+  test("is durable also when the store cannot be asked who else is there", async () => {
+    one.store.onList = () => "refused";
+    expect(await checkpoints.write(snapshot())).toBe("durable");
+    expect(one.trace.at(-1)).toBe("commit p0 5");
+    expect(one.trace).toContain("retried p0");
+    one.store.onList = () => "none";
+    // Ownership is not proved by it, so it is asked for before results go out.
+    world.clock.freeze(15_001);
+    intrude(6);
+    expect(await checkpoints.mayPublish(never)).toBe(false);
+  });
+
   test("goes on when old ones cannot be removed", async () => {
     one.store.onRemove = () => "refused";
     for (let at = 0; at < 8; at++) expect(await checkpoints.write(snapshot(at))).toBe("durable");
@@ -126,6 +172,22 @@ describe("an owner asks whether it is still the newest", () => {
 });
 
 describe("before it publishes an owner", () => {
+  test("does not take the attempt on its way for a successor's claim", async () => {
+    intrude(4);
+    const answered = gate();
+    one.store.onCreate = async (): Promise<StoreFault> => {
+      world.clock.freeze(20_000);
+      await answered.wait();
+      return "none";
+    };
+    const written = checkpoints.write(snapshot());
+    await settle();
+    expect(await checkpoints.mayPublish(never)).toBe(true);
+    answered.open();
+    expect(await written).toBe("durable");
+    expect(await checkpoints.mayPublish(never)).toBe(true);
+  });
+
   test("asks nobody while its knowledge is at most half an idle timeout old", async () => {
     world.clock.freeze(15_000);
     expect(await checkpoints.mayPublish(never)).toBe(true);

@@ -1,10 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Task } from "../src/task.ts";
+import type { WindowedJob } from "../src/windowed-aggregate.ts";
 import { arbitraryJob, arbitraryLog, arbitraryQuiet, arbitrarySteps } from "./arbitrary-log.ts";
 import { columnsOf } from "./logged-records.ts";
 import { createSeen, drive, rowsOf, see, type Seen, type Step } from "./drive-task.ts";
-import { batchOracle, type OracleEntry, type OracleJob, type OracleOutcome } from "./oracle.ts";
+import { batchOracle, type OracleEntry, type OracleOutcome } from "./oracle.ts";
 
 const numRuns = 1_000;
 const recordByRecord: Step[] = Array.from({ length: 200 }, () => ({ do: "apply", records: 1 }));
@@ -182,7 +183,7 @@ function expectTold(seen: Seen, oracle: OracleOutcome): void {
 
 /** Reads the same log again with other cuts and restarts; decisions are taken where they were recorded. */
 function replay(
-  job: OracleJob,
+  job: WindowedJob,
   entries: readonly OracleEntry[],
   steps: readonly Step[],
 ): { task: Task; seen: Seen } {

@@ -72,7 +72,7 @@ describe("with a minute every 30 s and a delay of 10 s", () => {
       records: 3,
       version: 6,
     });
-    expect(task.counts).toEqual({ in: 3, late: 0, dead: 0 });
+    expect(task.counts).toEqual({ in: 3, late: 0, dead: 0, duplicates: 0 });
   });
 
   test("a closing record splits its batch: what comes behind it is not in the closed window", () => {
@@ -90,7 +90,7 @@ describe("with a minute every 30 s and a delay of 10 s", () => {
     const output = task.output(0, false);
     expect(offsets(output.late)).toEqual([2]);
     expect(rowsOf(output).map(({ windowStart }) => windowStart)).toEqual([at("12:00:30")]);
-    expect(task.counts).toEqual({ in: 4, late: 1, dead: 0 });
+    expect(task.counts).toEqual({ in: 4, late: 1, dead: 0, duplicates: 0 });
   });
 
   test("early results are those of windows that changed since the last time", () => {
@@ -183,7 +183,7 @@ describe("the future guard", () => {
     const task = new Task(job, 0, 0);
     const recordTime = at("12:00:00");
     read(task, { recordTime, eventTime: recordTime + aheadMs });
-    expect(task.counts).toEqual({ in: 1, late: 0, dead });
+    expect(task.counts).toMatchObject({ in: 1, late: 0, dead });
     expect(task.aggregate.watermark.highest).toBe(dead ? Number.NEGATIVE_INFINITY : recordTime);
   });
 
@@ -197,7 +197,7 @@ describe("the future guard", () => {
     const task = new Task(job, 0, 0);
     const recordTime = at("12:00:00");
     read(task, { recordTime, eventTime: recordTime + 3_000_000 }, "11:59:55");
-    expect(task.counts).toEqual({ in: 2, late: 0, dead: 0 });
+    expect(task.counts).toEqual({ in: 2, late: 0, dead: 0, duplicates: 0 });
   });
 });
 

@@ -1,6 +1,9 @@
-import type { Consumer } from "kafkajs";
+import type { Consumer, TopicPartitionOffsetAndMetadata } from "kafkajs";
 
+import { clockSteps } from "./clock-steps.ts";
+import { watchFetches } from "./fetch-watch.ts";
 import type { Log } from "./kafkajs-log.ts";
+import type { BatchHeader } from "./record-batch.ts";
 
 /** One partition of the present assignment, as its reader sees it. */
 export type AssignedPartition = {
@@ -9,12 +12,23 @@ export type AssignedPartition = {
   next: number;
   /** Next offset to be written, as the last fetch said; undefined before the first one. */
   end: number | undefined;
+  /** Where the first open transaction begins, as the last fetch said; undefined where there is none. */
+  stableEnd: number | undefined;
   started: boolean;
   paused: boolean;
+  /** The batch before `next`, told by its content; undefined before the first one, and where logs are compacted. */
+  last: BatchMark | undefined;
+  /** The batch before `next` is read once more from there, and has to be the one it was. */
+  recheck: { readonly offset: number; readonly mark: BatchMark } | undefined;
+  /** @throws {StreamError} CLOCK_STEPPED_BACK */
+  readonly checkClock: () => void;
   /** Counts starts and resumes: a batch that was offered before one of them is out of date. */
   starts: number;
   resumes: number;
 };
+
+/** Tells a batch from any other that could lie at its place. */
+export type BatchMark = Pick<BatchHeader, "baseOffset" | "crc">;
 
 /** The present assignment, and what kafkajs is told about it. Calls about other partitions do nothing. */
 export class AssignedPartitions {
@@ -27,10 +41,23 @@ export class AssignedPartitions {
     this.#consumer = consumer;
     this.#topic = topic;
     this.#log = log;
+    watchFetches(consumer, () => this.#recheck());
   }
 
   get(partition: number): AssignedPartition | undefined {
     return this.#partitions.get(partition);
+  }
+
+  /** What to commit of `positions`, with the notes beside them. */
+  offsets(
+    positions: ReadonlyMap<number, number>,
+    notes?: ReadonlyMap<number, string>,
+  ): TopicPartitionOffsetAndMetadata[] {
+    const topic = this.#topic;
+    const mine = [...positions].filter(([partition]) => this.#partitions.has(partition));
+    return mine.map(([partition, next]) => {
+      return { topic, partition, offset: String(next), metadata: notes?.get(partition) ?? null };
+    });
   }
 
   /** Replaces the assignment. All of it is paused when this returns. */
@@ -48,11 +75,26 @@ export class AssignedPartitions {
     const assigned = this.#partitions.get(partition);
     // A seek of a partition that is not ours would wait inside of kafkajs and fire at a later assignment.
     if (assigned === undefined) return;
-    Object.assign(assigned, { next: offset, started: true, paused: false });
+    const unchecked = { last: undefined, recheck: undefined };
+    Object.assign(assigned, { next: offset, started: true, paused: false, ...unchecked });
     assigned.starts++;
     const topic = this.#topic;
     this.#whileMember(() => this.#consumer.seek({ topic, partition, offset: String(offset) }));
     this.#setPaused([partition], false);
+  }
+
+  /**
+   * Before a fetch that follows a failed one: has the batch before each position read once more: a topic that was deleted and made again goes on at any offset
+   * that the new one has, without an error (K5), but not without a failed fetch in between.
+   */
+  #recheck(): void {
+    const topic = this.#topic;
+    for (const assigned of this.#partitions.values()) {
+      const { partition, next, last, started } = assigned;
+      if (!started || last === undefined) continue;
+      assigned.recheck = { offset: next - 1, mark: last };
+      this.#whileMember(() => this.#consumer.seek({ topic, partition, offset: String(next - 1) }));
+    }
   }
 
   pause(partition: number): void {
@@ -89,6 +131,16 @@ export class AssignedPartitions {
 }
 
 function assignedPartition(partition: number): AssignedPartition {
-  const counts = { starts: 0, resumes: 0 };
-  return { partition, next: 0, end: undefined, started: false, paused: false, ...counts };
+  const counts = { starts: 0, resumes: 0, checkClock: clockSteps() };
+  return {
+    partition,
+    next: 0,
+    end: undefined,
+    stableEnd: undefined,
+    started: false,
+    paused: false,
+    last: undefined,
+    recheck: undefined,
+    ...counts,
+  };
 }

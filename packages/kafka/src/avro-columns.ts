@@ -12,6 +12,8 @@ export type EventProjection = {
   readonly key: string;
   /** timestamp-millis, timestamp-micros, or a plain int or long of epoch ms. */
   readonly eventTime: string;
+  /** A string, or bytes that hold UTF-8, that names one delivery; without it nothing is read. null and missing: no name. */
+  readonly id?: string;
   /** Columns of `RecordColumns.values`, in this order. */
   readonly numbers: readonly NumberProjection[];
 };

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 
-import { maxKeyBytes, rejectCode, type RecordColumns } from "@adstream/engine/columns";
+import {
+  maxEventIdBytes,
+  maxKeyBytes,
+  rejectCode,
+  type RecordColumns,
+} from "@adstream/engine/columns";
 
 import type { AvroColumnReader, EventProjection, NumberProjection } from "./avro-columns.ts";
 import type { AvroType } from "./avro-schema.ts";
@@ -17,6 +22,8 @@ import { validUtf8 } from "./utf8.ts";
 const unreadableSchema = rejectCode("unreadable schema");
 const keySize = rejectCode("key empty or longer than 256 bytes");
 const keyNotUtf8 = rejectCode("key not UTF-8");
+const idSize = rejectCode("event id empty or longer than 256 bytes");
+const idNotUtf8 = rejectCode("event id not UTF-8");
 const notFinite = rejectCode("number not finite");
 const outOfRange = rejectCode("number out of range");
 const timeOutOfRange = rejectCode("timestamp out of range");
@@ -33,8 +40,8 @@ export type FieldUse = {
   readonly due: string;
   /** @returns undefined when the type does not resolve to what is due; never called with unions */
   readerOf(type: AvroType): AvroColumnReader | undefined;
-  /** Reason for a null in a union. */
-  readonly whenNull: number;
+  /** In place of a null in a union. */
+  readonly whenNull: AvroColumnReader;
   /** In place of a field that the writer lacks. */
   readonly whenMissing: AvroColumnReader | undefined;
 };
@@ -43,15 +50,18 @@ export type FieldUse = {
 export function projectedFields({
   key,
   eventTime,
+  id,
   numbers,
 }: EventProjection): ReadonlyMap<string, FieldUse> {
   const uses = new Map([
     [key, keyUse],
     [eventTime, timeUse],
   ]);
+  if (id !== undefined) uses.set(id, idUse);
   for (const [column, number] of numbers.entries())
     uses.set(number.field, numberUse(number, column));
-  assert.equal(uses.size, numbers.length + 2, "a projected field has one use");
+  const projected = numbers.length + (id === undefined ? 2 : 3);
+  assert.equal(uses.size, projected, "a projected field has one use");
   return uses;
 }
 
@@ -59,7 +69,7 @@ export function projectedFields({
 export function resolveField(type: AvroType, use: FieldUse): AvroColumnReader | undefined {
   if (type.kind !== "union") return use.readerOf(type);
   const readers = type.branches.map((branch) =>
-    branch.kind === "null" ? rejecting(use.whenNull) : use.readerOf(branch),
+    branch.kind === "null" ? use.whenNull : use.readerOf(branch),
   );
   const readable = type.branches.some(
     (branch, index) => branch.kind !== "null" && readers[index] !== undefined,
@@ -82,7 +92,7 @@ function rejecting(reason: number): AvroColumnReader {
 const keyUse: FieldUse = {
   due: "a string or bytes",
   readerOf: (type) => (type.kind === "string" || type.kind === "bytes" ? readKey : undefined),
-  whenNull: keySize,
+  whenNull: rejecting(keySize),
   whenMissing: undefined,
 };
 
@@ -98,6 +108,30 @@ function readKey(cursor: ByteCursor, columns: RecordColumns, row: number): numbe
   return 0;
 }
 
+const idUse: FieldUse = {
+  due: "a string or bytes",
+  readerOf: (type) => (type.kind === "string" || type.kind === "bytes" ? readId : undefined),
+  whenNull: noId,
+  whenMissing: noId,
+};
+
+function readId(cursor: ByteCursor, columns: RecordColumns, row: number): number {
+  const length = readLength(cursor);
+  if (length === 0 || length > maxEventIdBytes) return idSize;
+  const start = cursor.position;
+  const end = start + length;
+  if (!validUtf8(cursor.bytes, start, end)) return idNotUtf8;
+  columns.idStart[row] = start;
+  columns.idLength[row] = length;
+  cursor.position = end;
+  return 0;
+}
+
+function noId(_cursor: ByteCursor, columns: RecordColumns, row: number): 0 {
+  columns.idLength[row] = 0;
+  return 0;
+}
+
 const timeUse: FieldUse = {
   due: "a timestamp in ms or µs",
   readerOf(type) {
@@ -108,7 +142,7 @@ const timeUse: FieldUse = {
     const millis = logicalType === undefined || logicalType === "timestamp-millis";
     return millis ? readMillis(-maxTimeMs, maxTimeMs) : undefined;
   },
-  whenNull: timeOutOfRange,
+  whenNull: rejecting(timeOutOfRange),
   whenMissing: undefined,
 };
 
@@ -150,7 +184,7 @@ function numberUse(projection: NumberProjection, column: number): FieldUse {
           return undefined;
       }
     },
-    whenNull: notFinite,
+    whenNull: rejecting(notFinite),
     whenMissing:
       fallback === undefined
         ? undefined

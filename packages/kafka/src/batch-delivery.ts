@@ -5,7 +5,7 @@ import { uncommittedBatches } from "./aborted-transactions.ts";
 import type { AssignedPartition } from "./assigned-partitions.ts";
 import type { BatchHandler } from "./batch-source.ts";
 import type { Heartbeats } from "./heartbeats.ts";
-import { readBatchHeader } from "./record-batch.ts";
+import { type BatchHeader, readBatchHeader } from "./record-batch.ts";
 
 /** One fetch of one partition, and what decides about it. */
 export type Delivery = {
@@ -23,15 +23,18 @@ export type Delivery = {
  * Hands the batches of one fetch to the handler, in order, and moves the position behind each that it took. What is left
  * stays unresolved, so kafkajs fetches it again.
  *
- * @throws {StreamError} OFFSET_GAP, BATCH_CORRUPT
+ * @throws {StreamError} OFFSET_GAP, LOG_REPLACED, BATCH_CORRUPT, CLOCK_STEPPED_BACK
  */
 export async function deliver(delivery: Delivery): Promise<void> {
   const { payload, assigned, handler, beats } = delivery;
   const { batch } = payload;
   const { partition, highWatermark, raw } = batch;
   if (raw === undefined) throw new StreamError("INTERNAL", "stop", "kafkajs is not patched");
+  assigned.checkClock();
   checkPosition(delivery, raw.fetchedOffset);
   assigned.end = Number(highWatermark);
+  const stableEnd = Number(raw.lastStableOffset ?? -1);
+  assigned.stableEnd = stableEnd >= 0 && stableEnd < assigned.end ? stableEnd : undefined;
   const { starts } = assigned;
   const uncommitted = uncommittedBatches(raw.abortedTransactions);
   for (const { value: bytes } of batch.messages) {
@@ -40,6 +43,7 @@ export async function deliver(delivery: Delivery): Promise<void> {
     const { baseOffset } = header;
     const lastOffset = baseOffset + header.lastOffsetDelta;
     checkContinuity(delivery, baseOffset);
+    checkMark(delivery, raw.fetchedOffset, header);
     if (!uncommitted(header, bytes) && lastOffset >= assigned.next) {
       const { resumes } = assigned;
       const outcome = await beats.during(handler.batch(partition, bytes, header, assigned.next));
@@ -49,21 +53,43 @@ export async function deliver(delivery: Delivery): Promise<void> {
         return;
       }
     }
+    if (lastOffset >= assigned.next && !delivery.compacted)
+      assigned.last = { baseOffset, crc: header.crc };
     assigned.next = Math.max(assigned.next, lastOffset + 1);
     payload.resolveOffset(String(assigned.next - 1));
     await beats.beat();
     if (beats.failure !== undefined || assigned.paused) return;
     if (!delivery.current() || assigned.starts !== starts) return;
   }
+  if (assigned.recheck !== undefined) return;
   if (assigned.next >= Number(highWatermark)) handler.atLogEnd(partition, assigned.next);
 }
 
 /** kafkajs fetches elsewhere than from our position only when it reset its own, or after a `start` it has not seen. */
 function checkPosition({ payload, assigned }: Delivery, fetchedOffset: string): void {
-  if (Number(fetchedOffset) === assigned.next) return;
+  const fetched = Number(fetchedOffset);
+  if (fetched === assigned.next || fetched === assigned.recheck?.offset) return;
   const { topic, partition } = payload.batch;
   const text = `${topic} partition ${partition} was read from offset ${fetchedOffset} instead of ${assigned.next}`;
   throw new StreamError("OFFSET_GAP", "stop", text);
+}
+
+/** The first batch of a fetch that was made to read it once more. */
+function checkMark(
+  { payload, assigned }: Delivery,
+  fetchedOffset: string,
+  found: BatchHeader,
+): void {
+  const { recheck } = assigned;
+  if (recheck === undefined || Number(fetchedOffset) !== recheck.offset) return;
+  assigned.recheck = undefined;
+  const { mark } = recheck;
+  if (found.baseOffset === mark.baseOffset && found.crc === mark.crc) return;
+  const { topic, partition } = payload.batch;
+  const text =
+    `${topic} partition ${partition} holds another batch at offset ${recheck.offset} than the one read before: ` +
+    "the topic was made again while it was read";
+  throw new StreamError("LOG_REPLACED", "stop", text);
 }
 
 function checkContinuity({ payload, assigned, compacted }: Delivery, baseOffset: number): void {

@@ -4,10 +4,11 @@ import type { Consumer, ConsumerGroupJoinEvent, EachBatchPayload } from "kafkajs
 import { AssignedPartitions, type AssignedPartition } from "./assigned-partitions.ts";
 import { abortableSleep, type KafkaConnection } from "./connection.ts";
 import { deliver } from "./batch-delivery.ts";
+import { leaveForTheDead } from "./dead-members.ts";
 import { toStreamError } from "./error-map.ts";
 import { heartbeats, rejoinFollows } from "./heartbeats.ts";
 import type { Log } from "./kafkajs-log.ts";
-import { openTopicReader, type TopicReader } from "./partition-info.ts";
+import { type CommittedInfo, openTopicReader, type TopicReader } from "./partition-info.ts";
 import { createRawConsumer } from "./raw-consumer.ts";
 import type { BatchHeader } from "./record-batch.ts";
 
@@ -37,7 +38,16 @@ export type BatchHandler = {
  * Delivery guarantee: that of `LogSource`. Back pressure: `pause`, or "later"; a paused member stays in its group.
  */
 export type BatchSource = AsyncDisposable &
-  LogSource & {
+  Omit<LogSource, "describe" | "commit"> & {
+    describe(partition: number): Promise<CommittedInfo>;
+    /**
+     * Best effort; never rejects.
+     * @param notes kept by Kafka beside the offsets, up to 4 KiB each
+     */
+    commit(
+      positions: ReadonlyMap<number, number>,
+      notes?: ReadonlyMap<number, string>,
+    ): Promise<void>;
     /**
      * Joins the group and reads until `signal` aborts; then the batch in hand is finished, `beforeRejoin` is called and
      * the group is left. Called once.
@@ -46,6 +56,8 @@ export type BatchSource = AsyncDisposable &
     run(handler: BatchHandler, signal: AbortSignal): Promise<void>;
     /** Next offset to be written to a partition of ours, as the last fetch said; undefined before the first one. */
     logEnd(partition: number): number | undefined;
+    /** Whether nothing can come from a partition of ours: it is paused, or what follows is of open transactions. */
+    waiting(partition: number): boolean;
   };
 
 export type BatchSourceOptions = {
@@ -67,7 +79,8 @@ const commitPatienceMs = 5_000;
 const leavePatienceMs = 5_000;
 
 /**
- * Waits for the brokers (1 to 30 s between attempts, one log line each), checks the topic and connects; joins nothing.
+ * Waits for the brokers (1 to 30 s between attempts, one log line each), checks the topic, connects, and takes members
+ * that are known to be dead out of the group; joins nothing.
  *
  * @throws {StreamError} TOPIC_MISSING, NOT_AUTHORIZED
  * @throws the signal's reason when it aborts before a broker answers
@@ -77,6 +90,7 @@ export async function openBatchSource(options: BatchSourceOptions): Promise<Batc
   const reader = opening.use(await openTopicReader(options));
   const source = opening.use(new KafkaBatchSource(options, reader));
   await source.connect();
+  await leaveForTheDead(options);
   const resources = opening.move();
   return Object.assign(source, { [Symbol.asyncDispose]: () => resources.disposeAsync() });
 }
@@ -154,12 +168,18 @@ class KafkaBatchSource implements BatchSource {
     }
   }
 
-  describe(partition: number): ReturnType<LogSource["describe"]> {
+  describe(partition: number): Promise<CommittedInfo> {
     return this.#reader.describe(partition);
   }
 
   logEnd(partition: number): number | undefined {
     return this.#partitions.get(partition)?.end;
+  }
+
+  waiting(partition: number): boolean {
+    const assigned = this.#partitions.get(partition);
+    if (assigned === undefined || assigned.paused) return true;
+    return assigned.stableEnd !== undefined && assigned.next >= assigned.stableEnd;
   }
 
   start(partition: number, offset: number): void {
@@ -174,11 +194,12 @@ class KafkaBatchSource implements BatchSource {
     if (!this.#silent) this.#partitions.resume(partition);
   }
 
-  async commit(positions: ReadonlyMap<number, number>): Promise<void> {
+  async commit(
+    positions: ReadonlyMap<number, number>,
+    notes?: ReadonlyMap<number, string>,
+  ): Promise<void> {
     const { topic, log } = this.#options;
-    const offsets = [...positions]
-      .filter(([partition]) => this.#partitions.get(partition) !== undefined)
-      .map(([partition, offset]) => ({ topic, partition, offset: String(offset) }));
+    const offsets = this.#partitions.offsets(positions, notes);
     if (offsets.length === 0) return;
     const committing = this.#consumer.commitOffsets(offsets).catch((error: unknown) => {
       const { code } = toStreamError(error, `committing to ${topic}`);

@@ -7,7 +7,7 @@ import { Kafka, logLevel, type KafkaConfig, type SASLOptions } from "kafkajs";
 
 import { toStreamError } from "./error-map.ts";
 import { kafkajsLog, type Log } from "./kafkajs-log.ts";
-import { plainSocket } from "./plain-socket.ts";
+import { frameSocket } from "./frame-socket.ts";
 
 export type KafkaSettings = {
   /** "host:port" */
@@ -46,7 +46,7 @@ export function connectKafka(settings: KafkaSettings, log: Log): KafkaConnection
     clientId,
     ssl,
     ...(sasl === undefined ? {} : { sasl }),
-    ...(ssl === false ? { socketFactory: plainSocket } : {}),
+    socketFactory: frameSocket,
     connectionTimeout: connectionTimeoutMs,
     requestTimeout: 30_000,
     enforceRequestTimeout: true,

@@ -24,6 +24,8 @@ export type DecodedLogSource = AsyncDisposable &
     run(handler: LogHandler, signal: AbortSignal): Promise<void>;
     /** Next offset to be written to a partition of ours, as the last fetch said; undefined before the first one. */
     logEnd(partition: number): number | undefined;
+    /** Whether nothing can come from a partition of ours now: handler, schema, or open transactions hold it up. */
+    waiting(partition: number): boolean;
   };
 
 export type LogSourceOptions = BatchSourceOptions & {
@@ -108,6 +110,10 @@ class DecodingLogSource implements DecodedLogSource {
 
   logEnd(partition: number): number | undefined {
     return this.#batches.logEnd(partition);
+  }
+
+  waiting(partition: number): boolean {
+    return this.#batches.waiting(partition);
   }
 
   start(partition: number, offset: number): void {

@@ -7,6 +7,9 @@ import { connectWithRetry, type KafkaConnection } from "./connection.ts";
 import { toStreamError } from "./error-map.ts";
 import type { Log } from "./kafkajs-log.ts";
 
+/** With what was noted at the group's committed offset; left out where nothing was. */
+export type CommittedInfo = PartitionInfo & { readonly note?: string };
+
 /** What the brokers say about one topic and one group's offsets in it. */
 export type TopicReader = AsyncDisposable & {
   /** Compaction removes records, so gaps between offsets are no loss there. */
@@ -15,7 +18,7 @@ export type TopicReader = AsyncDisposable & {
    * Asked anew each time; callers at the same time share one set of requests.
    * @throws {StreamError} SERVER_UNAVAILABLE, TOPIC_MISSING, NOT_AUTHORIZED
    */
-  describe(partition: number): Promise<PartitionInfo>;
+  describe(partition: number): Promise<CommittedInfo>;
 };
 
 export type TopicReaderOptions = {
@@ -84,7 +87,7 @@ async function describeAll(
   admin: Admin,
   topic: string,
   groupId: string,
-): Promise<ReadonlyMap<number, PartitionInfo>> {
+): Promise<ReadonlyMap<number, CommittedInfo>> {
   try {
     const [{ clusterId }, partitions, offsets, committed] = await Promise.all([
       admin.describeCluster(),
@@ -93,14 +96,17 @@ async function describeAll(
       admin.fetchOffsets({ groupId, topics: [topic] }),
     ]);
     const committedOf = new Map(
-      committed.flatMap((one) => one.partitions.map((p) => [p.partition, Number(p.offset)])),
+      committed.flatMap((one) => one.partitions.map((p) => [p.partition, p])),
     );
     return new Map(
-      offsets.map(({ partition, low, high }) => {
-        const offset = committedOf.get(partition) ?? -1;
+      offsets.map(({ partition, low, high }): [number, CommittedInfo] => {
+        const { offset: text = "-1", metadata = null } = committedOf.get(partition) ?? {};
         const info = { clusterId, topic, partitions, low: Number(low), high: Number(high) };
         // Below 0 are "none" and kafkajs' resets to the earliest or latest offset.
-        return [partition, { ...info, committed: offset < 0 ? undefined : offset }];
+        const offset = Number(text);
+        if (offset < 0) return [partition, { ...info, committed: undefined }];
+        const note = metadata === null || metadata === "" ? {} : { note: metadata };
+        return [partition, { ...info, committed: offset, ...note }];
       }),
     );
   } catch (error) {

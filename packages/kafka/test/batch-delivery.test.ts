@@ -1,5 +1,6 @@
 import type { AssignedPartition } from "@adstream/kafka/assigned-partitions";
 import { deliver } from "@adstream/kafka/batch-delivery";
+import { readBatchHeader } from "../src/record-batch.ts";
 import { heartbeats } from "@adstream/kafka/heartbeats";
 import type { EachBatchPayload } from "kafkajs";
 import { expect, test } from "vitest";
@@ -34,6 +35,9 @@ type Fetch = {
   readonly aborted?: readonly { producerId: string; firstOffset: string }[];
   readonly compacted?: boolean;
   readonly fetchedOffset?: number;
+  readonly recheck?: AssignedPartition["recheck"];
+  /** Where the first open transaction begins. */
+  readonly stable?: number;
 };
 
 async function fetched({
@@ -43,14 +47,20 @@ async function fetched({
   aborted = [],
   compacted = false,
   fetchedOffset = from,
+  stable = end,
+  recheck,
 }: Fetch) {
   const events: string[] = [];
   const assigned: AssignedPartition = {
     partition: 0,
     next: from,
     end: undefined,
+    stableEnd: undefined,
+    checkClock: () => {},
     started: true,
     paused: false,
+    last: undefined,
+    recheck,
     starts: 1,
     resumes: 0,
   };
@@ -66,7 +76,7 @@ async function fetched({
     offsetLagLow: () => "",
     raw: {
       fetchedOffset: String(fetchedOffset),
-      lastStableOffset: String(end),
+      lastStableOffset: String(stable),
       abortedTransactions: aborted.map((one) => ({ ...one })),
       assignmentEpoch: 1,
       sizeBytes: 0,
@@ -98,7 +108,7 @@ async function fetched({
     compacted,
     current: () => true,
   });
-  return { events, next: assigned.next };
+  return { events, next: assigned.next, stableEnd: assigned.stableEnd };
 }
 
 function message(value: Buffer): EachBatchPayload["batch"]["messages"][number] {
@@ -125,6 +135,12 @@ test("aborted data and markers are passed over; what others committed meanwhile 
     "end 9",
   ]);
   expect(next).toBe(9);
+});
+
+test("the end of what is committed is known while a transaction is open", async () => {
+  const batches = [data(0, 2), data(2, 1)];
+  expect(await fetched({ from: 0, batches, end: 9, stable: 3 })).toMatchObject({ stableEnd: 3 });
+  expect(await fetched({ from: 0, batches, end: 3 })).toMatchObject({ stableEnd: undefined });
 });
 
 test("a fetch that begins within an aborted transaction drops the rest of it", async () => {
@@ -196,4 +212,25 @@ test("what is no record batch stops the source", async () => {
   await expect(fetched({ from: 0, batches: [garbage], end: 1 })).rejects.toMatchObject({
     code: "BATCH_CORRUPT",
   });
+});
+
+test("a batch that is read once more is passed over where it is the one it was, and the log end means nothing before", async () => {
+  const before = data(2, 3);
+  const { baseOffset, crc } = readBatchHeader(before);
+  const recheck = { offset: 4, mark: { baseOffset, crc } };
+  const again = { from: 5, fetchedOffset: 4, end: 5, recheck };
+  expect((await fetched({ ...again, batches: [before] })).events).toEqual(["resolved 4", "end 5"]);
+  expect((await fetched({ ...again, end: 4, batches: [] })).events).toEqual([]);
+  const older = { ...again, fetchedOffset: 5, end: 6, batches: [data(5, 1)] };
+  expect((await fetched(older)).events).toEqual(["batch 5 from 5", "resolved 5"]);
+});
+
+test.each([
+  ["another batch at its place", data(2, 3, 7)],
+  ["another batch across its place", data(1, 5)],
+])("K5: %s stops the source: the topic was made again", async (_, found) => {
+  const { baseOffset, crc } = readBatchHeader(data(2, 3));
+  const recheck = { offset: 4, mark: { baseOffset, crc } };
+  const reading = fetched({ from: 5, fetchedOffset: 4, batches: [found], end: 9, recheck });
+  await expect(reading).rejects.toMatchObject({ code: "LOG_REPLACED", exitCode: 78 });
 });

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { channel } from "node:diagnostics_channel";
 import {
   type FileHandle,
   link,
@@ -14,6 +15,7 @@ import {
 import { dirname, join, resolve } from "node:path";
 import { StreamError } from "@adstream/engine/errors";
 import type { CheckpointStore } from "@adstream/engine/ports";
+import type { BrowsableStore } from "./checkpoint-store.ts";
 
 /** File systems that several hosts share do not give create-if-absent and fsync the meaning we need. */
 const sharedFileSystems: ReadonlyMap<number, string> = new Map([
@@ -35,13 +37,21 @@ const contentName = "object";
 /** A failed fsync may have lost what was written before it, too: after so many in a row the disk is not trusted. */
 const maxFailedSyncs = 3;
 
+/** A milestone of the protocol, see engine/milestones. */
+const temporaryWritten = channel("adstream:processor:temporary-written");
+
 /** The system calls whose failures need a test of their own. */
 export type StoreCalls = {
+  readonly write: (handle: FileHandle, bytes: Uint8Array) => Promise<void>;
   readonly link: (from: string, to: string) => Promise<void>;
   readonly sync: (handle: FileHandle) => Promise<void>;
 };
 
-const systemCalls: StoreCalls = { link, sync: (handle) => handle.sync() };
+const systemCalls: StoreCalls = {
+  write: (handle, bytes) => handle.writeFile(bytes),
+  link,
+  sync: (handle) => handle.sync(),
+};
 
 /**
  * Checkpoints as files below `directory`, one each. `link(2)` fails when the name exists: that is the fence between
@@ -69,6 +79,32 @@ export async function openFileCheckpoints(
   return fileStore(root, limited);
 }
 
+/**
+ * The same to be read only: nothing is made, tried out or swept.
+ * @throws {StreamError} CHECKPOINT_STORE_UNFIT when there is no such directory
+ */
+export async function readFileCheckpoints(directory: string): Promise<BrowsableStore> {
+  const root = resolve(directory);
+  const folders = (folder: string): Promise<string[]> => foldersIn(join(root, folder));
+  try {
+    if ((await stat(root)).isDirectory()) return { ...fileStore(root, systemCalls), folders };
+  } catch (error) {
+    throw unfit(`${root} cannot be read (${codeOf(error)})`);
+  }
+  throw unfit(`${root} is no directory`);
+}
+
+async function foldersIn(path: string): Promise<string[]> {
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    return folders.filter((name) => !name.startsWith("."));
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return [];
+    throw unreachable(path, error);
+  }
+}
+
 function fileStore(root: string, calls: StoreCalls): CheckpointStore {
   return {
     async create(name, bytes) {
@@ -78,8 +114,10 @@ function fileStore(root: string, calls: StoreCalls): CheckpointStore {
         return await createWhole(file, bytes, calls);
       } catch (error) {
         if (error instanceof StreamError && error.disposition === "stop") throw error;
+        // The call is over and what it did shows: only a link that may not be durable leaves the outcome open.
+        const code = error instanceof Undurable ? "CHECKPOINT_UNWRITABLE" : "CHECKPOINT_REFUSED";
         const text = `${file} could not be written (${codeOf(error)})`;
-        throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", text, { cause: error });
+        throw new StreamError(code, "retry", text, { cause: error });
       }
     },
     read: (name) => readObject(join(root, name)),
@@ -117,6 +155,7 @@ async function createWhole(
   const temporary = join(dirname(file), `${temporaryPrefix}${randomUUID()}`);
   try {
     await writeDurably(temporary, bytes, calls);
+    temporaryWritten.publish(undefined);
     try {
       await calls.link(temporary, file);
     } catch (error) {
@@ -124,10 +163,24 @@ async function createWhole(
       if (!linklessCodes.has(codeOf(error))) throw error;
       if ((await renameAsFolder(temporary, file, calls)) === "exists") return "exists";
     }
-    await syncDirectory(dirname(file), calls);
+    await syncDirectory(dirname(file), calls).catch((cause: unknown) => {
+      throw cause instanceof StreamError ? cause : new Undurable(codeOf(cause), { cause });
+    });
     return "created";
   } finally {
     await removeIfThere(temporary);
+  }
+}
+
+/** An object exists, and may be gone again after a power cut. */
+class Undurable extends Error {
+  override readonly name = "Undurable";
+
+  readonly code: string;
+
+  constructor(code: string, options: ErrorOptions) {
+    super(code, options);
+    this.code = code;
   }
 }
 
@@ -151,9 +204,13 @@ async function renameAsFolder(
   }
 }
 
-async function writeDurably(file: string, bytes: Uint8Array, { sync }: StoreCalls): Promise<void> {
+async function writeDurably(
+  file: string,
+  bytes: Uint8Array,
+  { write, sync }: StoreCalls,
+): Promise<void> {
   await using handle = await open(file, "wx", 0o600);
-  await handle.writeFile(bytes);
+  await write(handle, bytes);
   // A failed fsync is not retried: the kernel may have dropped the pages. The file is thrown away instead.
   await sync(handle);
 }
@@ -163,10 +220,10 @@ async function syncDirectory(directory: string, { sync }: StoreCalls): Promise<v
   await sync(handle);
 }
 
-function limitFailedSyncs({ link, sync }: StoreCalls, root: string): StoreCalls {
+function limitFailedSyncs({ sync, ...others }: StoreCalls, root: string): StoreCalls {
   let failures = 0;
   return {
-    link,
+    ...others,
     async sync(handle) {
       try {
         await sync(handle);

@@ -2,12 +2,14 @@ import { runService } from "@adstream/service/run-service";
 import { environment } from "./config.ts";
 import { adStats } from "./jobs/ad-stats.ts";
 import { openProcessor } from "./open-processor.ts";
+import { operatorFlags } from "./operator-flags.ts";
 
 const statusEveryMs = 1_000;
 
 await runService({
   name: "processor",
   environment,
+  flags: operatorFlags,
   async main({ config, log, metrics, signal, ready, status }) {
     await using processor = await openProcessor(adStats, config, { log, metrics, signal });
     const report = (): void => status({ tasks: processor.progress() });

@@ -1,3 +1,4 @@
+import { holdReasons } from "@adstream/engine/intake";
 import type { RunEvents } from "@adstream/engine/run-options";
 import { Counter, Gauge, Histogram, type Registry } from "@adstream/service/metrics";
 import type { TaskProgress } from "./progress.ts";
@@ -28,6 +29,14 @@ export function processorMetrics(
   const failures = counter("checkpoint_failures_total", "Checkpoints that were not written");
   const bytes = counter("checkpoint_bytes_total", "Compressed bytes of checkpoints written");
   const unreadable = counter("checkpoints_unreadable_total", "Broken checkpoints met at restore");
+  const operatorDecisions = counter(
+    "operator_decisions_total",
+    "Tasks that went on only because an operator allowed it",
+  );
+  const superseded = counter(
+    "results_superseded_total",
+    "Slots published anew since code or settings changed after a stop that was not clean",
+  );
   const retries = counter("retries_total", "Attempts that had to be made again");
   const duration = histogram("checkpoint_seconds", "Snapshot to durable");
   const pause = histogram("checkpoint_pause_seconds", "Time a task stood still for its snapshot");
@@ -46,6 +55,8 @@ export function processorMetrics(
     checkpointFailed: () => failures.inc(),
     decided: () => decisions.inc(),
     published: (output) => results.inc(output.results),
+    operatorDecided: () => operatorDecisions.inc(),
+    superseded: ({ standing, emptied }) => superseded.inc(standing + emptied),
     retried: () => retries.inc(),
   };
 }
@@ -74,25 +85,57 @@ function taskMetrics(registry: Registry, progress: () => readonly TaskProgress[]
   );
   gauge("open_windows", "Windows that hold records and are not closed", (task) => task.openWindows);
   gauge("keys", "Ads with an open window", (task) => task.keys);
-  gauge("state_bytes", "Memory of the open windows", (task) => task.stateBytes);
+  gauge("state_bytes", "Memory of open windows and event ids", (task) => task.stateBytes);
+  gauge("event_ids", "Event ids that redeliveries are told by", (task) => task.eventIds);
   gauge(
     "checkpoint_age_seconds",
     "Since the last checkpoint",
     (task) => task.checkpointAgeMs / msPerSecond,
   );
+  gauge(
+    "uncheckpointed_bytes",
+    "Input that a restart would read again",
+    (task) => task.uncheckpointedBytes,
+  );
+  gauge(
+    "uncheckpointed_seconds",
+    "Since the first record that no checkpoint holds",
+    (task) => task.uncheckpointedMs / msPerSecond,
+  );
+  intakeMetric(registry, progress);
   const records = new Counter({
     name: "adstream_records_total",
-    help: "Records of the log so far by outcome; counted + late + dead are all that came in",
+    help: "Records of the log so far by outcome; counted + late + dead + duplicate are all that came in",
     labelNames: ["partition", "outcome"],
     registers: [],
     collect() {
       this.reset();
-      for (const { partition, in: seen, late, dead } of progress()) {
-        this.inc({ partition, outcome: "counted" }, seen - late - dead);
+      for (const { partition, in: seen, late, dead, duplicates } of progress()) {
+        this.inc({ partition, outcome: "counted" }, seen - late - dead - duplicates);
         this.inc({ partition, outcome: "late" }, late);
         this.inc({ partition, outcome: "dead" }, dead);
+        this.inc({ partition, outcome: "duplicate" }, duplicates);
       }
     },
   });
   registry.registerMetric(records);
+}
+
+/** 1 for each reason why a partition is not read. */
+function intakeMetric(registry: Registry, progress: () => readonly TaskProgress[]): void {
+  const paused = new Gauge({
+    name: "adstream_intake_paused",
+    help: "1 while no records are taken: rows wait, a decision is written, or checkpoints fail (replay)",
+    labelNames: ["partition", "reason"],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const { partition, intakeHeld } of progress()) {
+        for (const reason of holdReasons) {
+          this.set({ partition, reason }, intakeHeld.includes(reason) ? 1 : 0);
+        }
+      }
+    },
+  });
+  registry.registerMetric(paused);
 }

@@ -1,10 +1,9 @@
-import { createHash } from "node:crypto";
-import { deadLetterHeaders } from "@adstream/contracts/dead-letter";
 import { rejectReasons } from "@adstream/engine/columns";
 import type { SetAside } from "@adstream/engine/dead-letters";
 import type { TaskOutput } from "@adstream/engine/ports";
 import { resultKey, resultStatuses } from "@adstream/engine/results";
-import { frame, frameSchemaId } from "@adstream/kafka/wire-format";
+import { deadLetterRecord } from "@adstream/kafka/dead-letter-record";
+import { frame } from "@adstream/kafka/wire-format";
 import type { Job, ResultRow } from "./job.ts";
 
 /** A record to be published. */
@@ -21,9 +20,6 @@ export type OutputTopics = {
   readonly deadLetters: string;
   readonly late: string;
 };
-
-/** Above it a dead letter keeps only size and digest of its value (protocol 2.6). */
-const maxDeadLetterBytes = 900 * 1024;
 
 /** Encodes result rows of one job; `schemaId` is that of the job's result schema. */
 export type ResultEncoder = {
@@ -64,26 +60,11 @@ function setAsideRecord(
   partition: number,
   letter: SetAside,
 ): OutputRecord {
-  const { offset, recordTime, key, value, reason } = letter;
-  const headers: Record<string, string> = {
-    [deadLetterHeaders.topic]: topics.events,
-    [deadLetterHeaders.partition]: String(partition),
-    [deadLetterHeaders.offset]: String(offset),
-    [deadLetterHeaders.timestamp]: String(recordTime),
-    [deadLetterHeaders.reason]: reason === 0 ? "late" : (rejectReasons[reason] ?? String(reason)),
-  };
-  const schemaId = value === null ? -1 : frameSchemaId(value, 0, value.length);
-  if (schemaId >= 0) headers[deadLetterHeaders.schemaId] = String(schemaId);
-  // Every record needs a key (K2); one without is keyed by where it came from.
-  const keyed = key ?? `${topics.events}-${partition}-${offset}`;
-  if (value === null || value.length + keyed.length <= maxDeadLetterBytes) {
-    return { topic, key: keyed, value, headers };
-  }
-  headers[deadLetterHeaders.valueBytes] = String(value.length);
-  headers[deadLetterHeaders.valueSha256] = createHash("sha256").update(value).digest("hex");
-  const shortKey =
-    keyed.length > maxDeadLetterBytes ? `${topics.events}-${partition}-${offset}` : keyed;
-  return { topic, key: shortKey, value: null, headers };
+  const { offset, recordTime: timestamp, key, value } = letter;
+  const reason =
+    letter.reason === 0 ? "late" : (rejectReasons[letter.reason] ?? String(letter.reason));
+  const origin = { topic: topics.events, partition, offset, timestamp };
+  return deadLetterRecord(topic, { ...origin, key, value, reason });
 }
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });

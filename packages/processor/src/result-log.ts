@@ -1,3 +1,4 @@
+import { milestones } from "@adstream/engine/milestones";
 import type { ResultLog, TaskOutput } from "@adstream/engine/ports";
 import {
   type OutputRecord,
@@ -26,6 +27,7 @@ export function resultLog(
         await publish(resultRecords(encoder, topics.results, output, row, row + rowsPerPublish));
       }
       if (deadLetters.length + late.length > 0) await publish(setAsideRecords(topics, output));
+      milestones.acknowledged.publish(undefined);
     },
   };
 }

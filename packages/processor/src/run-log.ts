@@ -9,7 +9,11 @@ export function runLog(log: Log): RunEvents {
     fenced: (task) => log.warn(task, "task taken by another process"),
     checkpointed: ({ nextOffset, ...checkpoint }) =>
       log.debug({ ...checkpoint, nextOffset: String(nextOffset) }, "checkpoint saved"),
-    checkpointFailed: (checkpoint) => log.error(checkpoint, "checkpoint not saved"),
+    checkpointFailed: ({ error, ...checkpoint }) =>
+      log.error({ ...checkpoint, err: error }, "checkpoint not saved (CHECKPOINT_URL)"),
+    replayLimited: (task) =>
+      log.error(task, "intake stopped until a checkpoint is saved (CHECKPOINT_URL)"),
+    replayUnlimited: (task) => log.info(task, "checkpoint saved, intake goes on"),
     decided: ({ nextOffset, watermark, partition }) =>
       log.info(
         { partition, nextOffset: String(nextOffset), watermark: new Date(watermark).toISOString() },
@@ -18,6 +22,12 @@ export function runLog(log: Log): RunEvents {
     published({ partition, results, deadLetters, late }) {
       if (deadLetters > 0) log.warn({ partition, deadLetters }, "records dead-lettered");
       log.debug({ partition, results, deadLetters, late }, "results published");
+    },
+    operatorDecided: ({ nextOffset, ...decision }) =>
+      log.warn({ ...decision, nextOffset: String(nextOffset) }, "gone on as an operator allowed"),
+    superseded({ complete, ...turned }) {
+      if (!complete) log.warn(turned, "results of before may be gone that were to be superseded");
+      log.info(turned, "results of the code before superseded");
     },
     retried: ({ error, ...attempt }) => log.warn({ ...attempt, err: error }, "attempt failed"),
   };
@@ -30,8 +40,15 @@ export function allEvents(first: RunEvents, second: Partial<RunEvents>): RunEven
     fenced: (task) => (first.fenced(task), second.fenced?.(task)),
     checkpointed: (saved) => (first.checkpointed(saved), second.checkpointed?.(saved)),
     checkpointFailed: (lost) => (first.checkpointFailed(lost), second.checkpointFailed?.(lost)),
+    replayLimited: (task) => (first.replayLimited?.(task), second.replayLimited?.(task)),
+    replayUnlimited: (task) => (first.replayUnlimited?.(task), second.replayUnlimited?.(task)),
     decided: (decision) => (first.decided(decision), second.decided?.(decision)),
     published: (output) => (first.published(output), second.published?.(output)),
+    operatorDecided: (decision) => (
+      first.operatorDecided?.(decision),
+      second.operatorDecided?.(decision)
+    ),
+    superseded: (turned) => (first.superseded?.(turned), second.superseded?.(turned)),
     retried: (attempt) => (first.retried(attempt), second.retried?.(attempt)),
   };
 }

@@ -195,6 +195,26 @@ test.concurrent("records of a schema id that stays unknown for 30 s are set asid
   expect(await second.stop()).toBe(0);
 });
 
+test.concurrent("records of a schema id that stays unknown stop the processor where the operator wants to decide", async ({
+  expect,
+}) => {
+  await using scenario = await openScenario(servers);
+  const { schemaId } = scenario;
+  const unknown = frame(unknownSchemaId, eventPayload(adEvent(noon)));
+  const halted = scenario.start({ UNKNOWN_SCHEMA: "halt" });
+  const recordTime = noon + 10;
+  await scenario.send([
+    { value: eventValue(schemaId, adEvent(noon)), recordTime },
+    { value: unknown, recordTime },
+  ]);
+  expect(await halted.ended).toBe(78);
+  expect(halted.lastWords()).toMatch(
+    `partition 0: the registry has not known schema id ${unknownSchemaId} for 30 s; bring`,
+  );
+  expect(halted.lastWords().trimEnd().split("\n")).toHaveLength(1);
+  expect(await scenario.read("deadLetters")).toEqual([]);
+});
+
 test.concurrent("a record too late for all of its windows goes to the late topic, one in time for one of them counts there", async ({
   expect,
 }) => {
@@ -266,7 +286,8 @@ test.concurrent("more than 1 % of bad records end it with 65, and every restart 
   await scenario.send(Array.from({ length: 150 }, () => bad));
   const words =
     "adstream processor: partition 0: more than 1 % of recent records cannot be processed, the last one at offset 599 " +
-    "because of wrong magic byte; mend the producers or the reader, then start again\n";
+    "because of wrong magic byte; mend the producers or the reader, then start again; " +
+    "to let those that are in the log become dead letters, start once with --accept-dead-letters\n";
   expect([await first.ended, first.lastWords()]).toEqual([65, words]);
   for (let restart = 0; restart < 2; restart++) {
     const again = scenario.start();

@@ -141,7 +141,7 @@ describe("a path that cannot hold checkpoints", () => {
     const store = await openFileCheckpoints(directory);
     await writeFile(join(directory, "job"), "in the way");
     await expect(store.create(object, Buffer.alloc(1))).rejects.toMatchObject({
-      code: "CHECKPOINT_UNWRITABLE",
+      code: "CHECKPOINT_REFUSED",
       disposition: "retry",
       message: expect.stringContaining(join(directory, object)),
     });
@@ -172,7 +172,7 @@ describe("a disk that does not make durable what it is given", () => {
       disk.failures = 2;
       for (let attempt = 0; attempt < 2; attempt++) {
         await expect(store.create(object, Buffer.alloc(9))).rejects.toMatchObject({
-          code: "CHECKPOINT_UNWRITABLE",
+          code: "CHECKPOINT_REFUSED",
           disposition: "retry",
         });
         expect(await files()).toEqual([]);
@@ -180,6 +180,44 @@ describe("a disk that does not make durable what it is given", () => {
       expect(await store.create(object, Buffer.alloc(9))).toBe("created");
       await store.remove(object);
     }
+  });
+
+  test("leaves it open whether an object is there whose name it did not make durable", async () => {
+    let syncs = 0;
+    const store = await openFileCheckpoints(directory, {
+      sync: async (handle) => {
+        // The second one of a create is that of the folder.
+        if (++syncs > 4 && syncs % 2 === 0) throw errno("EIO");
+        await handle.sync();
+      },
+    });
+    syncs = 4;
+    await expect(store.create(object, Buffer.alloc(9))).rejects.toMatchObject({
+      code: "CHECKPOINT_UNWRITABLE",
+    });
+  });
+
+  test("that is full keeps nothing half written, and takes the next attempt once it has room", async () => {
+    let freeBytes = Number.POSITIVE_INFINITY;
+    const store = await openFileCheckpoints(directory, {
+      write: async (handle, bytes) => {
+        await handle.writeFile(bytes.subarray(0, freeBytes));
+        if (bytes.length > freeBytes) throw errno("ENOSPC");
+      },
+    });
+    await store.create("job/p0000/000000000000", Buffer.alloc(5));
+    freeBytes = 1_000;
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await expect(store.create(object, Buffer.alloc(4_000, 1))).rejects.toMatchObject({
+        code: "CHECKPOINT_REFUSED",
+        disposition: "retry",
+        message: `${join(directory, object)} could not be written (ENOSPC)`,
+      });
+    }
+    expect(await files()).toEqual(["000000000000"]);
+    freeBytes = 5_000;
+    expect(await store.create(object, Buffer.alloc(4_000, 1))).toBe("created");
+    expect(await store.read(object)).toEqual(Buffer.alloc(4_000, 1));
   });
 
   test("is given up after the third failure in a row, and the ladder lets that through", async () => {

@@ -1,4 +1,6 @@
+import { channel } from "node:diagnostics_channel";
 import { valueOf } from "./bad-records.ts";
+import { requireSound } from "./sound-event.ts";
 import type { Emission } from "./ad-events.ts";
 import type { Encoder } from "./bad-records.ts";
 import type { Pace } from "./pace.ts";
@@ -32,6 +34,10 @@ const maxSleepMs = 1_000;
 /** Bounds what a catch-up holds in memory; 5,000 records are well under 1 MiB. */
 const maxBatchRecords = 5_000;
 
+/** Milestones for tests that stop the process there: records exist in memory only; the log has acknowledged them. */
+const generated = channel("adstream:producer:generated");
+const acknowledged = channel("adstream:producer:acknowledged");
+
 /**
  * Sends records as they become due until `count` of them are acknowledged or the signal is aborted. One batch is in
  * flight at a time (protocol K1); while the log does not acknowledge, the pace keeps what is due, within its bound.
@@ -44,7 +50,10 @@ export async function publishTraffic(traffic: Traffic, signal: AbortSignal): Pro
     if (dueMs.length > 0) {
       const toWallMs = clock.wallMs() - nowMs;
       const emissions = dueMs.map((atMs) => traffic.next(Math.floor(toWallMs + atMs)));
-      await publish(emissions.map((emission) => outgoing(emission, traffic)));
+      const records = emissions.map((emission) => outgoing(emission, traffic));
+      generated.publish(undefined);
+      await publish(records);
+      acknowledged.publish(undefined);
       for (const emission of emissions) tally.add(emission);
     }
     if (tally.records >= count) return;
@@ -54,5 +63,6 @@ export async function publishTraffic(traffic: Traffic, signal: AbortSignal): Pro
 }
 
 function outgoing({ event, flaw }: Emission, { topic, encoder }: Traffic): Outgoing {
+  if (flaw === undefined) requireSound(event);
   return { topic, key: event.ad_id, value: valueOf(event, flaw, encoder) };
 }

@@ -4,6 +4,7 @@ import { createServer } from "node:http";
 import { ConfigError } from "./config-error.ts";
 import { minTokenLength } from "./environment-rules.ts";
 import { isLoopback } from "./loopback.ts";
+import { requestLimit } from "./request-limit.ts";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Registry } from "prom-client";
 import type { Secret } from "./secret.ts";
@@ -28,6 +29,7 @@ const headersTimeoutMs = 5_000;
 const requestTimeoutMs = 10_000;
 /** Health checks and one or two scrapers; beyond that somebody is hammering. */
 const maxConnections = 100;
+const requestsPerSecond = 100;
 
 /**
  * Serves `/livez`, `/readyz` and `/metrics`.
@@ -42,9 +44,13 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Admi
       `HTTP_TOKEN: HTTP_HOST ${host} is reachable by others, so at least ${minTokenLength} characters are needed`,
     ]);
   }
+  const mayAsk = requestLimit(requestsPerSecond);
   const server = createServer(
     { headersTimeout: headersTimeoutMs, requestTimeout: requestTimeoutMs },
-    (request, response) => void answer(request, response, options),
+    (request, response) => {
+      const allowed = mayAsk(request.socket.remoteAddress ?? "", performance.now());
+      void answer(request, response, allowed ? route(request, options) : tooMany);
+    },
   );
   server.maxConnections = maxConnections;
   await listen(server, host, port);
@@ -75,12 +81,17 @@ async function listen(server: Server, host: string, port: number): Promise<void>
 
 type Answer = { readonly status: number; readonly body: string; readonly type?: string };
 
+const tooMany = Promise.resolve<Answer>({
+  status: 429,
+  body: `more than ${requestsPerSecond} requests a second\n`,
+});
+
 async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  options: AdminServerOptions,
+  answered: Promise<Answer>,
 ): Promise<void> {
-  const { status, body, type = "text/plain; charset=utf-8" } = await route(request, options);
+  const { status, body, type = "text/plain; charset=utf-8" } = await answered;
   response.writeHead(status, {
     "content-type": type,
     "content-length": Buffer.byteLength(body),

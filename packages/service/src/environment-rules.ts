@@ -1,4 +1,6 @@
+import { shown } from "./environment-sources.ts";
 import { isLoopback } from "./loopback.ts";
+import { hostsOf } from "./network-safety.ts";
 
 /** The text of a setting as given, or undefined. */
 type Lookup = (name: string) => string | undefined;
@@ -14,6 +16,7 @@ const rules: readonly Rule[] = [
   { names: ["KAFKA_SECURITY_PROTOCOL", "KAFKA_BROKERS"], check: clearTextPassword },
   { names: ["KAFKA_SECURITY_PROTOCOL", "KAFKA_SSL_CA_FILE"], check: unusedCertificate },
   { names: ["SCHEMA_REGISTRY_USERNAME"], check: registryCredentials },
+  { names: ["SCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_PASSWORD"], check: clearTextRegistry },
   { names: ["EVENTS_TOPIC", "RESULTS_TOPIC"], check: differentTopics },
   { names: ["HTTP_HOST", "HTTP_TOKEN"], check: openEndpoint },
 ];
@@ -61,11 +64,21 @@ function registryCredentials(get: Lookup): string[] {
   return missing.map((name) => `${name} is not set: user name and password belong together`);
 }
 
+function clearTextRegistry(get: Lookup): string[] {
+  const url = get("SCHEMA_REGISTRY_URL") ?? "http://localhost:8081";
+  if (!url.startsWith("http://") || get("SCHEMA_REGISTRY_PASSWORD") === undefined) return [];
+  if (hostsOf(url).every((host) => isLoopback(host))) return [];
+  return [
+    "SCHEMA_REGISTRY_URL begins with http://: with a password only for localhost, use https://",
+  ];
+}
+
 const topicDefaults = [
   ["EVENTS_TOPIC", "ad_topic"],
   ["RESULTS_TOPIC", "ad_stats"],
   ["DEAD_LETTER_TOPIC", "ad_topic.dlq"],
   ["LATE_TOPIC", "ad_topic.late"],
+  ["AUDIT_TOPIC", "ad_topic.audit"],
 ] as const;
 
 function differentTopics(get: Lookup): string[] {
@@ -87,5 +100,7 @@ function openEndpoint(get: Lookup): string[] {
     return [`HTTP_TOKEN: must be at least ${minTokenLength} random characters`];
   }
   if (isLoopback(host) || token !== undefined) return [];
-  return [`HTTP_TOKEN is not set: HTTP_HOST ${host} is reachable by others, so it is needed`];
+  return [
+    `HTTP_TOKEN is not set: HTTP_HOST ${shown(host)} is reachable by others, so it is needed`,
+  ];
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { ConfigError } from "./config-error.ts";
 import { groupProblems } from "./environment-rules.ts";
+import { networkProblems } from "./network-safety.ts";
 import { isSecretName, readSources, shown, typoHints } from "./environment-sources.ts";
 import { brokerList, existingFile, kafkaName, oneOf, secretText } from "./fields.ts";
 import { serverUrl, textLike, wholeNumber } from "./fields.ts";
@@ -40,13 +41,17 @@ export const mongoEnvironment = {
   ).default("ad_stats"),
 } as const;
 
-/** Names of the four topics; they must differ. */
+/** Names of the topics; they must differ. */
 export const topicsEnvironment = {
   EVENTS_TOPIC: kafkaName.default("ad_topic"),
   RESULTS_TOPIC: kafkaName.default("ad_stats"),
   DEAD_LETTER_TOPIC: kafkaName.default("ad_topic.dlq"),
   LATE_TOPIC: kafkaName.default("ad_topic.late"),
+  AUDIT_TOPIC: kafkaName.default("ad_topic.audit"),
 } as const;
+
+/** Where the sink puts results that get into no document; `.dlq` behind RESULTS_TOPIC when left out. */
+export const sinkDeadLetterTopic = kafkaName.optional();
 
 /** How topics are created; a replication factor left out is the broker's default. */
 export const topicSettingsEnvironment = {
@@ -95,11 +100,13 @@ export function readEnvironment<Schema extends z.ZodObject>(
   const parsed = schema.safeParse(
     Object.fromEntries([...sources.values].map(([name, source]) => [name, source.value])),
   );
+  const given = (name: string): string | undefined => sources.values.get(name)?.value;
   const problems = [
     ...(options.problems ?? []),
     ...sources.problems,
     ...(parsed.success ? [] : parsed.error.issues.map((issue) => line(issue, sources.values))),
-    ...groupProblems(names, (name) => sources.values.get(name)?.value),
+    ...groupProblems(names, given),
+    ...networkProblems(names, given, env),
   ];
   if (parsed.success && problems.length === 0) return parsed.data;
   throw new ConfigError([...problems, ...typoHints(names, sources.present)]);

@@ -124,6 +124,16 @@ test("closing does not wait for a client that says nothing", async () => {
   await cut;
 });
 
+test("who asks more than 100 times a second is told so, without harm to the others' answers", async () => {
+  await using server = await open();
+  const answers: number[] = [];
+  for (let asked = 0; asked < 300; asked += 20) {
+    const asking = Array.from({ length: 20 }, () => fetch(`${server.url}/livez`));
+    for (const { status } of await Promise.all(asking)) answers.push(status);
+  }
+  expect(new Set(answers)).toEqual(new Set([200, 429]));
+});
+
 test("the delay of the event loop is measured from scrape to scrape", async () => {
   const registry = new Registry();
   using _metrics = processMetrics(registry);

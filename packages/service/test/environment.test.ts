@@ -74,6 +74,7 @@ test("an empty environment gives the documented defaults", () => {
     RESULTS_TOPIC: "ad_stats",
     DEAD_LETTER_TOPIC: "ad_topic.dlq",
     LATE_TOPIC: "ad_topic.late",
+    AUDIT_TOPIC: "ad_topic.audit",
     TOPIC_PARTITIONS: 4,
     HTTP_HOST: "127.0.0.1",
     HTTP_PORT: 0,
@@ -224,6 +225,20 @@ describe("rules between settings", () => {
       ["SCHEMA_REGISTRY_PASSWORD is not set: user name and password belong together"],
     ],
     [
+      "a registry's password does not cross the network in the clear",
+      {
+        SCHEMA_REGISTRY_URL: "http://registry:8081",
+        SCHEMA_REGISTRY_USERNAME: "me",
+        SCHEMA_REGISTRY_PASSWORD: "pass-word",
+      },
+      ["SCHEMA_REGISTRY_URL begins with http://: with a password only for localhost, use https://"],
+    ],
+    [
+      "a switch of Node that leaves certificates unchecked is a mistake",
+      { NODE_TLS_REJECT_UNAUTHORIZED: "0" },
+      [expect.stringContaining("NODE_TLS_REJECT_UNAUTHORIZED is 0: anybody in between")],
+    ],
+    [
       "topics differ, defaults included",
       { RESULTS_TOPIC: "ad_topic" },
       ['RESULTS_TOPIC is "ad_topic": EVENTS_TOPIC is the same topic'],
@@ -231,7 +246,7 @@ describe("rules between settings", () => {
     [
       "an endpoint for others needs a token",
       { HTTP_HOST: "0.0.0.0" },
-      ["HTTP_TOKEN is not set: HTTP_HOST 0.0.0.0 is reachable by others, so it is needed"],
+      ['HTTP_TOKEN is not set: HTTP_HOST "0.0.0.0" is reachable by others, so it is needed'],
     ],
     ["an endpoint with a token may be open", { HTTP_HOST: "0.0.0.0", HTTP_TOKEN: token }, []],
     [

@@ -7,6 +7,7 @@ import { type ApplyOutcome, createTally, type Pending, type Round } from "./appl
 import { backoffMs, outageBackoff, raceBackoff } from "./backoff.ts";
 import { createDocumentCache, type DocumentCache } from "./document-cache.ts";
 import { mergeResults, resultDocumentId } from "./merge.ts";
+import { otherIndex } from "./mongo-errors.ts";
 import type {
   DocumentFigures,
   DocumentStore,
@@ -50,6 +51,8 @@ export interface ResultApplier {
 
 /** About 1 KiB each; holds the open windows of 10,000 ads and more. */
 const defaultCacheDocuments = 50_000;
+/** Of one insert, in a row. Twice may be somebody who inserts and deletes. */
+const maxContests = 3;
 
 export function createResultApplier(options: ApplierOptions): ResultApplier {
   const cache = createDocumentCache(options.cacheDocuments ?? defaultCacheDocuments);
@@ -69,12 +72,13 @@ async function applyUntilDone(
 ): Promise<ApplyOutcome> {
   const pending = coalesce(results);
   const tally = createTally();
+  const contests = new Map<string, number>();
   let races = 0;
   let outages = 0;
   let outagesInRow = 0;
   while (true) {
     signal.throwIfAborted();
-    const round = await attempt(options, cache, pending);
+    const round = await attempt(options, cache, pending, contests);
     tally.add(round, pending);
     if (round.complete) return tally.outcome(races, outages);
     for (const id of pending.keys()) cache.drop(id);
@@ -100,6 +104,7 @@ async function attempt(
   { store, clock }: ApplierOptions,
   cache: DocumentCache,
   pending: Pending,
+  contests: Map<string, number>,
 ): Promise<Round> {
   let round: Round = { updates: [], inserts: [], current: [], refused: [], complete: false };
   try {
@@ -111,20 +116,32 @@ async function attempt(
     const outcome = await store.write(plan.updates, plan.inserts);
     const complete = succeeded(plan, outcome);
     if (complete) for (const document of merged) cache.put(document);
-    return { ...round, refused: [...refused, ...(outcome.refused ?? [])], complete };
+    const barred = settleContests(contests, outcome.contested ?? []);
+    return { ...round, refused: [...refused, ...(outcome.refused ?? []), ...barred], complete };
   } catch (error) {
     if (!(error instanceof StreamError) || error.disposition !== "retry") throw error;
     return { ...round, failure: error };
   }
 }
 
+/**
+ * An id that another writer inserted is found when it is read again. One that is not there, and cannot be inserted,
+ * again and again, has a value that another unique index holds already.
+ */
+function settleContests(contests: Map<string, number>, contested: readonly string[]): Refusal[] {
+  const before = new Map(contests);
+  contests.clear();
+  for (const id of contested) contests.set(id, (before.get(id) ?? 0) + 1);
+  const barred = [...contests].filter(([, times]) => times >= maxContests);
+  return barred.map(([id]) => ({ id, reason: otherIndex }));
+}
+
 function succeeded(
   plan: Pick<Round, "updates" | "inserts">,
-  { matched, upserted, refused = [] }: WriteOutcome,
+  { matched, upserted, refused = [], contested = [] }: WriteOutcome,
 ): boolean {
-  return (
-    matched === plan.updates.length && upserted === plan.inserts.length && refused.length === 0
-  );
+  const untouched = refused.length === 0 && contested.length === 0;
+  return untouched && matched === plan.updates.length && upserted === plan.inserts.length;
 }
 
 async function readDocuments(

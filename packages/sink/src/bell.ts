@@ -11,7 +11,7 @@ export function createBell(clock: Clock): Bell {
   let next = new AbortController();
   return {
     ring() {
-      next.abort();
+      next.abort(null); // Without a reason it would make an error with its stack.
       next = new AbortController();
     },
     wait: (ms) => clock.sleep(ms, next.signal),

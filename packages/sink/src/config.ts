@@ -5,6 +5,7 @@ import {
   logEnvironment,
   mongoEnvironment,
   registryEnvironment,
+  sinkDeadLetterTopic,
   topicsEnvironment,
 } from "@adstream/service/environment";
 import { kafkaName } from "@adstream/service/fields";
@@ -24,6 +25,7 @@ export const environment = z.object({
   ...httpEnvironment,
   ...logEnvironment,
   RESULTS_TOPIC: topicsEnvironment.RESULTS_TOPIC,
+  SINK_DEAD_LETTER_TOPIC: sinkDeadLetterTopic,
   SINK_GROUP: kafkaName.default("adstream-sink"),
   RESULT_TTL: durationOrOff.prefault("off"),
   KAFKA_SESSION_TIMEOUT: durationBetween("1s", "30m").prefault("8s"),

@@ -1,5 +1,6 @@
+import { channel } from "node:diagnostics_channel";
 import { StreamError } from "@adstream/engine/errors";
-import type { Clock, PartitionInfo } from "@adstream/engine/ports";
+import type { Clock } from "@adstream/engine/ports";
 import type { BatchHandler, BatchSource } from "@adstream/kafka/batch-source";
 import type { BatchHeader } from "@adstream/kafka/record-batch";
 
@@ -7,21 +8,35 @@ import type { ResultApplier } from "./apply-results.ts";
 import type { ApplyOutcome } from "./apply-tally.ts";
 import { backoffMs, outageBackoff } from "./backoff.ts";
 import { type Bell, createBell } from "./bell.ts";
-import { type Arrival, createIntakeQueue } from "./intake-queue.ts";
-import { startOffset } from "./start-offset.ts";
+import {
+  type Arrival,
+  createIntakeQueue,
+  type ReadBatch,
+  type RefusedRecord,
+} from "./intake-queue.ts";
+import { refusedRecords } from "./refused-records.ts";
+import { PartitionStarts } from "./partition-starts.ts";
+import { batchCanary } from "./start-offset.ts";
+import { retriable, untilAnswered } from "./until-answered.ts";
 
-/** Results of one record batch, from `fromOffset` on. Records that are no results are left out, and counted elsewhere. */
+/** What one record batch holds from `fromOffset` on. */
 export type ReadResults = (
   partition: number,
   bytes: Uint8Array,
   fromOffset: number,
-) => Promise<Arrival["results"]>;
+) => Promise<ReadBatch>;
 
 export type ConsumerOptions = {
+  readonly topic: string;
   readonly source: Pick<BatchSource, "run" | "describe" | "start" | "pause" | "resume" | "commit">;
   /** Rejects for retry while the registry does not answer. */
   readonly read: ReadResults;
   readonly applier: ResultApplier;
+  /**
+   * Publishes what gets into no document; resolves when it is acknowledged.
+   * @throws {StreamError} for retry while the brokers do not answer
+   */
+  readonly deadLetters: (records: readonly RefusedRecord[], signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
   readonly random: () => number;
   /** Whether the store is being waited for: a flush cannot succeed then. */
@@ -31,8 +46,12 @@ export type ConsumerOptions = {
 
 export type ConsumerObserver = {
   applied(outcome: ApplyOutcome, arrivals: readonly Arrival[], tookMs: number): void;
+  /** Dead letters, published. */
+  refused(records: readonly RefusedRecord[]): void;
   assigned(partitions: readonly number[]): void;
   started(partition: number, offset: number): void;
+  /** A batch can be read, in time or not; several times while it has to wait. `timestamp` is its highest, epoch ms. */
+  offered?(partition: number, nextOffset: number, timestamp: number): void;
   /** Kafka or the registry is waited for. */
   waiting(error: StreamError, delayMs: number): void;
 };
@@ -45,10 +64,15 @@ const lingerMs = 50;
 const maxQueuedResults = 20_000;
 const commitEveryMs = 1_000;
 
+/** Milestones of the protocol, see engine/milestones. */
+const written = channel("adstream:sink:written");
+const committed = channel("adstream:sink:committed");
+
 /**
  * Reads results as a member of a consumer group and applies them until `signal` aborts.
  *
- * Delivery guarantee: at least once. Offsets are committed only behind what the applier has brought into the store.
+ * Delivery guarantee: at least once. Offsets are committed only behind what the applier has brought into the store, or
+ * what is a dead letter.
  * Back pressure: while the applier waits for the store, one batch and the bounded queue are held; then partitions are
  * paused, and the member stays in its group.
  *
@@ -81,10 +105,12 @@ class ResultIntake implements BatchHandler {
   readonly #failing = new AbortController();
   readonly #stopping = new AbortController();
   readonly #ended = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
+  readonly #starts: PartitionStarts;
   /** Partitions that wait for room in the queue. */
   readonly #crowded = new Set<number>();
-  /** Applied and not committed yet. */
+  /** Applied and not committed yet, and the canaries of the batches before. */
   readonly #positions = new Map<number, number>();
+  readonly #canaries = new Map<number, string>();
   /** Reads in a row that failed, by partition, while the registry is away. */
   readonly #failedReads = new Map<number, number>();
   /** Counts assignments: what began under one means nothing under the next. */
@@ -99,6 +125,7 @@ class ResultIntake implements BatchHandler {
     this.#due = createBell(options.clock);
     this.#settled = createBell(options.clock);
     this.#committedAtMs = options.clock.nowMs();
+    this.#starts = new PartitionStarts(options, this.#ended);
   }
 
   /** Aborted with the error that ends everything. */
@@ -121,6 +148,7 @@ class ResultIntake implements BatchHandler {
     this.#queue.clear();
     this.#crowded.clear();
     this.#positions.clear();
+    this.#starts.clear();
     this.#failedReads.clear();
     this.#options.applier.forget();
     this.#options.observer.assigned(partitions);
@@ -134,14 +162,18 @@ class ResultIntake implements BatchHandler {
     fromOffset: number,
   ): Promise<"done" | "later"> {
     const mine = this.#assignment;
+    const nextOffset = header.baseOffset + header.lastOffsetDelta + 1;
+    this.#options.observer.offered?.(partition, nextOffset, header.maxTimestamp);
     if (this.#queue.results >= maxQueuedResults) {
       this.#crowded.add(partition);
       this.#options.source.pause(partition);
       return "later";
     }
-    let results: Arrival["results"];
+    const wantedOffset = this.#starts.wantedFrom(partition, header, fromOffset);
+    if (wantedOffset >= nextOffset) return "done";
+    let read: ReadBatch;
     try {
-      results = await this.#options.read(partition, bytes, fromOffset);
+      read = await this.#options.read(partition, bytes, wantedOffset);
     } catch (error) {
       if (!retriable(error)) throw error;
       void this.#resumeLater(partition, error);
@@ -149,9 +181,10 @@ class ResultIntake implements BatchHandler {
     }
     this.#failedReads.delete(partition);
     if (mine !== this.#assignment) return "later";
-    const nextOffset = header.baseOffset + header.lastOffsetDelta + 1;
+    this.#starts.passed(partition);
     const first = this.#queue.arrivals === 0;
-    this.#queue.add({ partition, nextOffset, maxTimestamp: header.maxTimestamp, results });
+    const { maxTimestamp } = header;
+    this.#queue.add({ partition, nextOffset, canary: batchCanary(header), maxTimestamp, ...read });
     if (first || this.#queue.results >= maxBatchResults) this.#due.ring();
     return "done";
   }
@@ -201,11 +234,26 @@ class ResultIntake implements BatchHandler {
     const startedMs = clock.nowMs();
     this.#applying = results.length;
     const outcome = await applier.apply(results, this.#ended);
+    await this.#setAside(refusedRecords(arrivals, outcome.refused));
     this.#applying = 0;
+    written.publish(undefined);
     observer.applied(outcome, arrivals, clock.nowMs() - startedMs);
     if (mine !== this.#assignment) return;
-    for (const { partition, nextOffset } of arrivals) this.#positions.set(partition, nextOffset);
+    for (const { partition, nextOffset, canary } of arrivals) {
+      this.#positions.set(partition, nextOffset);
+      this.#canaries.set(partition, canary);
+    }
     this.#makeRoom();
+  }
+
+  /** Publishes dead letters, however long the brokers are away; more than once where an acknowledgement is lost. */
+  async #setAside(records: readonly RefusedRecord[]): Promise<void> {
+    const { deadLetters, observer } = this.#options;
+    if (records.length === 0) return;
+    const publish = (): Promise<void> => deadLetters(records, this.#ended);
+    await untilAnswered(publish, { ...this.#options, signal: this.#ended });
+    this.#ended.throwIfAborted();
+    observer.refused(records);
   }
 
   #makeRoom(): void {
@@ -219,38 +267,17 @@ class ResultIntake implements BatchHandler {
     if (this.#positions.size === 0) return;
     const reached = new Map(this.#positions);
     this.#positions.clear();
-    await this.#options.source.commit(reached);
+    await this.#options.source.commit(reached, this.#canaries);
+    committed.publish(undefined);
   }
 
   async #begin(partition: number): Promise<void> {
-    const { source, observer } = this.#options;
     const mine = this.#assignment;
     try {
-      const info = await this.#describe(partition, mine);
-      if (info === undefined) return;
-      const offset = startOffset(partition, info);
-      observer.started(partition, offset);
-      source.start(partition, offset);
+      await this.#starts.begin(partition, () => mine === this.#assignment);
     } catch (error) {
       if (mine === this.#assignment) this.#fail(error);
     }
-  }
-
-  /** undefined when the assignment was over before Kafka answered. */
-  async #describe(partition: number, mine: number): Promise<PartitionInfo | undefined> {
-    const { source, clock, random, observer } = this.#options;
-    for (let attempt = 0; mine === this.#assignment && !this.#ended.aborted; attempt++) {
-      try {
-        const info = await source.describe(partition);
-        return mine === this.#assignment ? info : undefined;
-      } catch (error) {
-        if (!retriable(error)) throw error;
-        const delayMs = backoffMs(attempt, outageBackoff, random);
-        observer.waiting(error, delayMs);
-        await clock.sleep(delayMs, this.#ended);
-      }
-    }
-    return undefined;
   }
 
   async #resumeLater(partition: number, error: StreamError): Promise<void> {
@@ -270,8 +297,4 @@ class ResultIntake implements BatchHandler {
     this.#due.ring();
     this.#settled.ring();
   }
-}
-
-function retriable(error: unknown): error is StreamError {
-  return error instanceof StreamError && error.disposition === "retry";
 }

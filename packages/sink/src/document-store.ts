@@ -4,7 +4,7 @@ import type { AdStatsDocument } from "@adstream/contracts/documents";
 import { type AnyBulkWriteOperation, type Collection, Long } from "mongodb";
 
 import { decodeDocument, encodeFigures } from "./document-codec.ts";
-import { bulkWriteErrors, refusesDocument, translated } from "./mongo-errors.ts";
+import { bulkWriteErrors, otherIndex, refusesDocument, translated } from "./mongo-errors.ts";
 import type { DocumentStore, DocumentUpdate, Refusal, WriteOutcome } from "./ports.ts";
 
 /** A document as the driver takes and gives it. */
@@ -60,12 +60,19 @@ async function writeDocuments(
     const errors = bulkWriteErrors(error);
     if (errors === undefined) throw error;
     const refused: Refusal[] = [];
-    for (const { index, errmsg } of errors.filter(refusesDocument)) {
-      const id = updates[index]?.id ?? inserts[index - updates.length]?._id;
-      if (id !== undefined) refused.push({ id, reason: errmsg ?? "refused by MongoDB" });
+    const contested: string[] = [];
+    for (const writeError of errors) {
+      const { index, errmsg = "refused by MongoDB" } = writeError;
+      const [update, insert] = [updates[index], inserts[index - updates.length]];
+      const id = update?.id ?? insert?._id;
+      if (id === undefined) continue;
+      if (refusesDocument(writeError)) refused.push({ id, reason: errmsg });
+      // An update leaves the id as it is, so the index is not that of ids.
+      else if (update !== undefined) refused.push({ id, reason: otherIndex });
+      else contested.push(id);
     }
     // Of no use as counts: something was not written, so the caller reads again.
-    return { matched: 0, upserted: 0, refused };
+    return { matched: 0, upserted: 0, refused, contested };
   }
 }
 

@@ -1,12 +1,35 @@
 import type { AdStats } from "@adstream/contracts/ad-stats";
 
-/** Results of one record batch, and where its partition goes on. */
-export type Arrival = {
+/** A record as it was on the results topic. */
+export type SourceRecord = {
+  readonly partition: number;
+  readonly offset: number;
+  /** Epoch ms. */
+  readonly timestamp: number;
+  readonly key: Uint8Array | null;
+  readonly value: Uint8Array | null;
+};
+
+/** A record that gets into no document, whatever is tried. */
+export type RefusedRecord = SourceRecord & { readonly reason: string };
+
+/** What one record batch holds. */
+export type ReadBatch = {
+  readonly results: readonly AdStats[];
+  /** The record of each result, in the same order. */
+  readonly records: readonly SourceRecord[];
+  /** Records that are no results. */
+  readonly refused: readonly RefusedRecord[];
+};
+
+/** One record batch, and where its partition goes on. */
+export type Arrival = ReadBatch & {
   readonly partition: number;
   readonly nextOffset: number;
+  /** Tells the batch from any other that could lie there. */
+  readonly canary: string;
   /** Highest Kafka timestamp in the batch, epoch ms. */
   readonly maxTimestamp: number;
-  readonly results: readonly AdStats[];
 };
 
 /** Arrivals in order; bounded by its user, who asks `results` before it adds. */

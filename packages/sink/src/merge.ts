@@ -81,12 +81,18 @@ function slotNumber(name: string): number {
   return Number(name.slice(1));
 }
 
-/** Slots emptied by an upgrade (protocol 2.6) may leave a document without events; its averages are 0. */
+/** A document without events has averages of 0. */
 function perEvent(total: number, count: number): number {
   return count === 0 ? 0 : total / count;
 }
 
+/**
+ * Slots emptied by an upgrade (protocol 2.6) say nothing about the others. A document of nothing else stays, as a corrected
+ * one of 0 events: removed, it would come back with the next result that an older process had on its way.
+ */
 function statusOf(slots: readonly Slot[]): AdStatsDocument["status"] {
-  if (slots.some((slot) => slot.status === "early")) return "early";
-  return slots.some((slot) => slot.status === "corrected") ? "corrected" : "final";
+  const filled = slots.filter(({ count }) => count > 0);
+  if (filled.length === 0) return "corrected";
+  if (filled.some(({ status }) => status === "early")) return "early";
+  return filled.some(({ status }) => status === "corrected") ? "corrected" : "final";
 }

@@ -8,7 +8,10 @@ import type { Lag } from "./progress.ts";
 export interface SinkMetrics {
   applied(outcome: ApplyOutcome, tookMs: number, nowMs: number): void;
   undecodable(records: number): void;
+  deadLetters(records: number): void;
   lag(lag: Lag): void;
+  /** By partition; partitions that are left out went to others. */
+  retentionUsed(ratios: ReadonlyMap<number, number>): void;
   storeAway(away: boolean): void;
 }
 
@@ -31,7 +34,12 @@ export function sinkMetrics(registry: Registry): SinkMetrics {
   });
   const undecodable = new Counter({
     name: "adstream_sink_undecodable_records_total",
-    help: "Records on the results topic that are no results and were left out",
+    help: "Records on the results topic that are no results and became dead letters",
+    registers,
+  });
+  const deadLetters = new Counter({
+    name: "adstream_sink_dead_letters_total",
+    help: "Records of the results topic that got into no document, by repeats more than once",
     registers,
   });
   const gauges = lagGauges(registry);
@@ -54,10 +62,11 @@ export function sinkMetrics(registry: Registry): SinkMetrics {
       }
     },
     undecodable: (records) => undecodable.inc(records),
+    deadLetters: (records) => deadLetters.inc(records),
   };
 }
 
-function lagGauges(registry: Registry): Pick<SinkMetrics, "lag" | "storeAway"> {
+function lagGauges(registry: Registry): Pick<SinkMetrics, "lag" | "retentionUsed" | "storeAway"> {
   const gauge = (name: string, help: string): Gauge =>
     new Gauge({ name, help, registers: [registry] });
   const records = gauge(
@@ -68,11 +77,22 @@ function lagGauges(registry: Registry): Pick<SinkMetrics, "lag" | "storeAway"> {
     "adstream_source_lag_seconds",
     "Age of the newest result in MongoDB where others are behind it; 0 at the log end",
   );
+  const retention = new Gauge({
+    name: "adstream_sink_retention_used_ratio",
+    help: "Age of the next result for MongoDB against the retention of its topic; at 1 results are lost",
+    labelNames: ["partition"],
+    registers: [registry],
+  });
   const away = gauge("adstream_sink_store_away", "1 while MongoDB is waited for");
   return {
     lag(lag) {
       if (lag.records !== undefined) records.set(lag.records);
       seconds.set(lag.seconds);
+    },
+    retentionUsed(ratios) {
+      retention.reset();
+      for (const [partition, ratio] of ratios)
+        retention.set({ partition: String(partition) }, ratio);
     },
     storeAway: (isAway) => away.set(isAway ? 1 : 0),
   };

@@ -28,6 +28,9 @@ export function refusesDocument(error: WriteError): boolean {
   return error.code !== duplicateKey;
 }
 
+/** What is said of a document that another unique index than that of ids refuses. */
+export const otherIndex = "another document has the same key in a unique index";
+
 /** Runs a call of the driver; what it throws is thrown as `mongoError` has it. */
 export async function translated<T>(server: string, call: () => Promise<T>): Promise<T> {
   try {
@@ -44,10 +47,14 @@ export async function translated<T>(server: string, call: () => Promise<T>): Pro
  * @param server hosts of MONGODB_URL, without credentials
  */
 export function mongoError(error: unknown, server: string): Error {
+  const cause = { cause: error };
+  if (fromSystem(error)) {
+    const text = `MongoDB at ${server} (MONGODB_URL) does not answer: ${error.syscall} ${error.code}`;
+    return new StreamError("SERVER_UNAVAILABLE", "retry", text, cause);
+  }
   if (!(error instanceof MongoError) || error instanceof MongoInvalidArgumentError) {
     return error instanceof Error ? error : new Error(String(error));
   }
-  const cause = { cause: error };
   if (error instanceof MongoServerError && authorizationCodes.has(error.code)) {
     const text = `MongoDB at ${server} (MONGODB_URL) refuses access: ${oneLine(error.message)}`;
     return new StreamError("NOT_AUTHORIZED", "stop", text, cause);
@@ -55,6 +62,11 @@ export function mongoError(error: unknown, server: string): Error {
   const problem = error instanceof MongoServerError ? "cannot do it now" : "does not answer";
   const text = `MongoDB at ${server} (MONGODB_URL) ${problem}: ${oneLine(error.message)}`;
   return new StreamError("SERVER_UNAVAILABLE", "retry", text, cause);
+}
+
+/** A connection that ends while a command is written: the driver passes the socket's own error on as it is. */
+function fromSystem(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && !(error instanceof MongoError) && "syscall" in error;
 }
 
 /** Driver messages may quote the connection string, with its password. */

@@ -20,6 +20,8 @@ export type WriteOutcome = {
   readonly upserted: number;
   /** Left out where nothing was refused. */
   readonly refused?: readonly Refusal[];
+  /** Ids whose insert a unique index refused: somebody else inserted them, or the index is another than that of ids. */
+  readonly contested?: readonly string[];
 };
 
 /** Home of the documents. Every backend passes `describeDocumentStore`. */

@@ -14,12 +14,20 @@ export type Lag = {
 export interface Progress {
   assigned(partitions: readonly number[]): void;
   started(partition: number, offset: number): void;
+  /** A batch up to `nextOffset` can be read; `timestamp` is its highest, epoch ms. */
+  offered(partition: number, nextOffset: number, timestamp: number): void;
   applied(arrivals: readonly Arrival[]): void;
+  /** Next offset of each partition that has begun: what lies before it is in MongoDB. */
+  positions(): ReadonlyMap<number, number>;
   /** @throws {StreamError} what `describe` throws */
   lag(describe: BatchSource["describe"], nowMs: number): Promise<Lag>;
+  /** Age of the oldest batch that is not in MongoDB, of each partition that has begun; 0 where there is none. */
+  oldestWaitingMs(nowMs: number): ReadonlyMap<number, number>;
 }
 
-type Position = { next: number; timestamp: number };
+/** `waiting`: batches on offer that are not in MongoDB, oldest first; as many as the intake queue bounds. */
+type Position = { next: number; timestamp: number; waiting: Waiting[] };
+type Waiting = { readonly nextOffset: number; readonly timestamp: number };
 
 export function createProgress(): Progress {
   let positions = new Map<number, Position | undefined>();
@@ -28,13 +36,28 @@ export function createProgress(): Progress {
       positions = new Map(partitions.map((partition) => [partition, undefined]));
     },
     started(partition, offset) {
-      positions.set(partition, { next: offset, timestamp: -1 });
+      positions.set(partition, { next: offset, timestamp: -1, waiting: [] });
+    },
+    offered(partition, nextOffset, timestamp) {
+      const position = positions.get(partition);
+      if (position === undefined) return;
+      const known = position.waiting.at(-1)?.nextOffset ?? position.next;
+      if (nextOffset > known) position.waiting.push({ nextOffset, timestamp });
     },
     applied(arrivals) {
       for (const { partition, nextOffset, maxTimestamp } of arrivals) {
         if (!positions.has(partition)) continue;
-        positions.set(partition, { next: nextOffset, timestamp: maxTimestamp });
+        const waiting = positions.get(partition)?.waiting ?? [];
+        while ((waiting[0]?.nextOffset ?? Infinity) <= nextOffset) waiting.shift();
+        positions.set(partition, { next: nextOffset, timestamp: maxTimestamp, waiting });
       }
+    },
+    positions() {
+      const begun = new Map<number, number>();
+      for (const [partition, position] of positions) {
+        if (position !== undefined) begun.set(partition, position.next);
+      }
+      return begun;
     },
     async lag(describe, nowMs) {
       const mine = positions;
@@ -59,6 +82,15 @@ export function createProgress(): Progress {
         }
       }
       return { records, seconds };
+    },
+    oldestWaitingMs(nowMs) {
+      const ages = new Map<number, number>();
+      for (const [partition, position] of positions) {
+        if (position === undefined) continue;
+        const { timestamp = -1 } = position.waiting[0] ?? {};
+        ages.set(partition, timestamp < 0 ? 0 : Math.max(0, nowMs - timestamp));
+      }
+      return ages;
     },
   };
 }

@@ -7,14 +7,8 @@ import type { SchemaRegistryClient } from "@adstream/kafka/schema-registry";
 import { frameBytes, frameSchemaId } from "@adstream/kafka/wire-format";
 
 import type { ReadResults } from "./consume-results.ts";
+import type { RefusedRecord, SourceRecord } from "./intake-queue.ts";
 import { parseResult } from "./parse-result.ts";
-
-/** A record on the results topic that is no result. */
-export type Undecodable = {
-  readonly partition: number;
-  readonly offset: number;
-  readonly reason: string;
-};
 
 /** Decodes Avro written with one schema; throws where the bytes are not of it. */
 export type Decode = (payload: Uint8Array) => unknown;
@@ -24,16 +18,14 @@ export type ReaderOptions = {
   /** Throws where the schema cannot be read at all. */
   readonly compile: (schemaText: string) => Decode;
   readonly clock: Clock;
-  /** What is left out of a batch, in offset order; told once for each batch that was read. */
-  readonly undecodable: (records: readonly Undecodable[]) => void;
 };
 
 /** How long a writer may be ahead of its registration (protocol 2.6). */
 const unknownPatienceMs = 30_000;
 
 /**
- * Reads the records of a batch as results, each by its own writer's schema. While the registry does not answer, or does
- * not know a schema yet, the read fails for retry: an outage is no reason to leave a result out.
+ * Reads the records of a batch as results, each by its own writer's schema; what is none is refused. While the registry
+ * does not answer, or does not know a schema yet, the read fails for retry: an outage is no reason to refuse a result.
  */
 export function createResultReader(options: ReaderOptions): ReadResults {
   const decoders = new Map<number, Decode | string>();
@@ -70,15 +62,19 @@ export function createResultReader(options: ReaderOptions): ReadResults {
 
   return async (partition, bytes, fromOffset) => {
     const results: AdStats[] = [];
-    const left: Undecodable[] = [];
-    for (const { offset, value } of readRecords(bytes)) {
+    const records: SourceRecord[] = [];
+    const refused: RefusedRecord[] = [];
+    for (const { offset, timestamp, key, value } of readRecords(bytes)) {
       if (offset < fromOffset) continue;
       const result = await read(value);
-      if (typeof result === "string") left.push({ partition, offset, reason: result });
-      else results.push(result);
+      const record = { partition, offset, timestamp, key, value };
+      if (typeof result === "string") refused.push({ ...record, reason: result });
+      else {
+        results.push(result);
+        records.push(record);
+      }
     }
-    if (left.length > 0) options.undecodable(left);
-    return results;
+    return { results, records, refused };
   };
 }
 

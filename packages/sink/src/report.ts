@@ -8,18 +8,26 @@ import type { ConsumerObserver } from "./consume-results.ts";
 import { createRecentSamples, latencyOf } from "./latency.ts";
 import { sinkMetrics } from "./metrics.ts";
 import { createProgress } from "./progress.ts";
-import type { Undecodable } from "./read-results.ts";
+import { createRetentionAlarm } from "./retention-alarm.ts";
 
 /** Everything people and machines are told about a running sink. */
 export type Report = Disposable & {
   readonly applier: ApplyObserver;
   readonly consumer: ConsumerObserver;
-  readonly undecodable: (records: readonly Undecodable[]) => void;
+  /** See `Progress.positions`. */
+  readonly positions: () => ReadonlyMap<number, number>;
   /** Whether the last attempt to write failed because MongoDB did not answer. */
   readonly storeAway: () => boolean;
 };
 
 type Context = Pick<ServiceContext<SinkConfig>, "config" | "log" | "metrics" | "status">;
+
+/** The topic that is read. */
+type Results = {
+  readonly source: Pick<BatchSource, "describe">;
+  /** Infinity: for ever. */
+  readonly retentionMs: number;
+};
 
 const statusEveryMs = 1_000;
 /** A busy race is worth a line from here on; one or two are everyday. */
@@ -27,11 +35,12 @@ const manyRaces = 10;
 /** Of one batch; the rest is in the count. */
 const maxShown = 10;
 
-export function openReport(context: Context, source: Pick<BatchSource, "describe">): Report {
+export function openReport(context: Context, { source, retentionMs }: Results): Report {
   const { config, log } = context;
   const topic = config.RESULTS_TOPIC;
   const metrics = sinkMetrics(context.metrics);
   const progress = createProgress();
+  const alarm = createRetentionAlarm(topic, retentionMs, log);
   const samples = createRecentSamples(Math.random);
   let documents = 0;
   let away = false;
@@ -44,6 +53,7 @@ export function openReport(context: Context, source: Pick<BatchSource, "describe
     log.warn({ err: error, retryInMs: Math.round(delayMs) }, "server does not answer");
   };
   const status = repeat(async () => {
+    metrics.retentionUsed(alarm.observe(progress.oldestWaitingMs(Date.now())));
     const lag = await progress.lag((partition) => source.describe(partition), Date.now());
     metrics.lag(lag);
     const { records: lagRecords, seconds: lagSeconds } = lag;
@@ -51,6 +61,7 @@ export function openReport(context: Context, source: Pick<BatchSource, "describe
     context.status({ documents, lagRecords, lagSeconds, eventToMongoP99Ms, mongoAway: away });
   });
   return {
+    positions: () => progress.positions(),
     storeAway: () => away,
     applier: {
       outage(error, _attempt, delayMs) {
@@ -68,6 +79,7 @@ export function openReport(context: Context, source: Pick<BatchSource, "describe
         const nowMs = Date.now();
         setAway(false);
         progress.applied(arrivals);
+        metrics.undecodable(arrivals.reduce((sum, { refused }) => sum + refused.length, 0));
         metrics.applied(outcome, tookMs, nowMs);
         documents += outcome.updated + outcome.inserted;
         for (const result of outcome.written) {
@@ -78,16 +90,17 @@ export function openReport(context: Context, source: Pick<BatchSource, "describe
           log.error({ id, reason, refused: outcome.refused.length }, "document refused by MongoDB");
         }
       },
+      refused(records) {
+        metrics.deadLetters(records.length);
+        for (const { partition, offset, reason } of records.slice(0, maxShown)) {
+          const where = { topic, partition, offset: String(offset) };
+          log.warn({ ...where, reason, inBatch: records.length }, "record set aside");
+        }
+      },
       assigned: (partitions) => progress.assigned(partitions),
       started: (partition, offset) => progress.started(partition, offset),
+      offered: (...batch) => progress.offered(...batch),
       waiting,
-    },
-    undecodable(records) {
-      metrics.undecodable(records.length);
-      for (const { partition, offset, reason } of records.slice(0, maxShown)) {
-        const where = { topic, partition, offset: String(offset) };
-        log.warn({ ...where, reason, inBatch: records.length }, "record is no result, left out");
-      }
     },
     [Symbol.dispose]: () => status[Symbol.dispose](),
   };

@@ -4,6 +4,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { resultDocumentId } from "../src/merge.ts";
+import { otherIndex } from "../src/mongo-errors.ts";
 import type { DocumentStore } from "../src/ports.ts";
 import { adResult } from "./fakes/ad-results.ts";
 import { applierOf, never, virtualClock } from "./fakes/applier.ts";
@@ -173,6 +174,27 @@ describe("a refused document", () => {
     expect(outcome.refused).toEqual([{ id: resultDocumentId(bad), reason: "no" }]);
     expect(outcome).toMatchObject({ inserted: 1, stale: 0 });
     expect([...store.documents.keys()]).toEqual([resultDocumentId(good)]);
+  });
+
+  test("that another unique index bars is given up after a few attempts, one that a race bars is not", async () => {
+    const store = memoryStore();
+    const [barred, raced] = [adResult({ ad_id: "barred" }), adResult({ ad_id: "raced" })];
+    const barring: DocumentStore = {
+      find: (ids) => store.find(ids),
+      async write(updates, inserts) {
+        const insert = inserts.find(({ ad_id }) => ad_id === "raced");
+        // Somebody else inserts an older revision first.
+        if (insert !== undefined) await store.write([], [{ ...insert, rev: 7, slots: {} }]);
+        await store.write(updates, []);
+        const contested = inserts.map(({ _id }) => _id);
+        if (contested.length > 0) return { matched: 0, upserted: 0, contested };
+        return { matched: updates.length, upserted: 0 };
+      },
+    };
+    const outcome = await applierOf(barring).apply([barred, raced], never);
+    expect(outcome.refused).toEqual([{ id: resultDocumentId(barred), reason: otherIndex }]);
+    expect([...store.documents.keys()]).toEqual([resultDocumentId(raced)]);
+    expect(store.documents.get(resultDocumentId(raced))).toMatchObject({ rev: 8 });
   });
 
   test("that cannot be read is not written over", async () => {

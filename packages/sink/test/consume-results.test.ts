@@ -4,6 +4,9 @@ import { describe, expect, test } from "vitest";
 
 import type { ResultApplier } from "../src/apply-results.ts";
 import { consumeResults } from "../src/consume-results.ts";
+import type { RefusedRecord, SourceRecord } from "../src/intake-queue.ts";
+import { resultDocumentId } from "../src/merge.ts";
+import type { Refusal } from "../src/ports.ts";
 import { adResult } from "./fakes/ad-results.ts";
 import { fakeSource, type FakeSource } from "./fakes/fake-source.ts";
 import { type ManualClock, manualClock } from "./fakes/manual-clock.ts";
@@ -16,6 +19,12 @@ type Consumer = {
   readonly store: { away: boolean; held: PromiseWithResolvers<void> | undefined; forgets: number };
   /** What the next read does instead of succeeding. */
   readonly readErrors: Error[];
+  /** Records that the next read finds to be no results. */
+  readonly refusedNext: RefusedRecord[];
+  /** Documents that the store refuses. */
+  readonly refusals: Refusal[];
+  readonly published: string[][];
+  readonly publishErrors: Error[];
   readonly ended: Promise<void>;
   readonly stop: () => void;
 };
@@ -27,31 +36,43 @@ async function startConsumer(partitions: readonly number[] = [0]): Promise<Consu
   const stopping = new AbortController();
   const applied: number[] = [];
   const readErrors: Error[] = [];
+  const refusedNext: RefusedRecord[] = [];
+  const refusals: Refusal[] = [];
+  const published: string[][] = [];
+  const publishErrors: Error[] = [];
   const store: Consumer["store"] = { away: false, held: undefined, forgets: 0 };
   const applier: ResultApplier = {
     async apply(results, signal) {
       applied.push(results.length);
-      if (store.held === undefined) return outcomeOf(results);
+      if (store.held === undefined) return outcomeOf(results, refusals);
       const { promise: aborted, reject } = Promise.withResolvers<never>();
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       await Promise.race([store.held.promise, aborted]);
-      return outcomeOf(results);
+      return outcomeOf(results, refusals);
     },
     forget: () => (store.forgets += 1),
   };
   const ended = consumeResults(
     {
+      topic: "results",
       source,
-      async read(_partition, bytes) {
+      async read(_partition, bytes, fromOffset) {
         const error = readErrors.shift();
         if (error !== undefined) throw error;
-        return Array.from(bytes, () => adResult());
+        const results = Array.from(bytes, () => adResult());
+        const records = results.map((_result, index) => recordAt(fromOffset + index));
+        return { results, records, refused: refusedNext.splice(0) };
       },
       applier,
+      async deadLetters(records) {
+        const error = publishErrors.shift();
+        if (error !== undefined) throw error;
+        published.push(records.map(({ offset, reason }) => `${offset}: ${reason}`));
+      },
       clock,
       random: () => 1,
       storeAway: () => store.away,
-      observer: { applied() {}, assigned() {}, started() {}, waiting() {} },
+      observer: { applied() {}, refused() {}, assigned() {}, started() {}, waiting() {} },
     },
     stopping.signal,
   );
@@ -61,12 +82,20 @@ async function startConsumer(partitions: readonly number[] = [0]): Promise<Consu
   await clock.settle();
   source.calls.length = 0;
   const stop = (): void => stopping.abort();
-  return { source, clock, applied, store, readErrors, ended, stop };
+  const refusing = { refusedNext, refusals, published, publishErrors };
+  return { source, clock, applied, store, readErrors, ...refusing, ended, stop };
 }
 
-function outcomeOf(results: readonly AdStats[]): Awaited<ReturnType<ResultApplier["apply"]>> {
-  const nothing = { updated: 0, inserted: 0, races: 0, outages: 0, refused: [], written: [] };
-  return { ...nothing, stale: results.length };
+function outcomeOf(
+  results: readonly AdStats[],
+  refused: readonly Refusal[],
+): Awaited<ReturnType<ResultApplier["apply"]>> {
+  const nothing = { updated: 0, inserted: 0, races: 0, outages: 0, written: [] };
+  return { ...nothing, stale: results.length, refused };
+}
+
+function recordAt(offset: number): SourceRecord {
+  return { partition: 0, offset, timestamp: 0, key: null, value: null };
 }
 
 const away = new StreamError("SERVER_UNAVAILABLE", "retry", "gone");
@@ -171,6 +200,41 @@ describe("an assignment", () => {
     await expect(ended).rejects.toMatchObject({ code: "LOG_REPLACED", exitCode: 78 });
   });
 
+  test("reads the batch before its position once more, and goes on where it is the one it was", async () => {
+    const { source, clock, applied } = await startConsumer();
+    await source.deliver(0, 0, 5);
+    await clock.advance(1_050);
+    expect(source.calls).toEqual(["commit 0 at 5"]);
+    const note = source.notes.get(0);
+    source.infos.set(0, { low: 0, high: 9, committed: 5, ...(note === undefined ? {} : { note }) });
+    source.handler.assigned([0]);
+    await clock.settle();
+    expect(source.calls.at(-1)).toBe("start 0 at 4");
+    expect(await source.deliver(0, 0, 5)).toBe("done");
+    expect(await source.deliver(0, 5, 2)).toBe("done");
+    await clock.advance(50);
+    expect(applied).toEqual([5, 2]);
+  });
+
+  test("stops where another batch lies before its position: the topic was made again", async () => {
+    const { source, clock, applied, ended } = await startConsumer();
+    source.infos.set(0, { low: 0, high: 9, committed: 5, note: "batch 0 7" });
+    source.handler.assigned([0]);
+    await clock.settle();
+    await expect(source.deliver(0, 0, 5)).rejects.toMatchObject({ code: "LOG_REPLACED" });
+    expect(applied).toEqual([]);
+    void ended;
+  });
+
+  test("holds nothing against a canary that retention has taken", async () => {
+    const { source, clock } = await startConsumer();
+    source.infos.set(0, { low: 5, high: 9, committed: 5, note: "batch 0 7" });
+    source.handler.assigned([0]);
+    await clock.settle();
+    expect(source.calls).toEqual(["start 0 at 5"]);
+    expect(await source.deliver(0, 5, 2)).toBe("done");
+  });
+
   test("waits for brokers that do not answer", async () => {
     const { source, clock } = await startConsumer();
     source.infos.set(0, away);
@@ -193,6 +257,33 @@ describe("an assignment", () => {
     expect(applied).toEqual([1]);
     expect(source.calls).toEqual(["start 1 at 0"]);
     expect(store.forgets).toBe(2);
+  });
+});
+
+describe("records that get into no document", () => {
+  test("are published before the offset behind them is committed, in the order of the log", async () => {
+    const { source, clock, refusedNext, refusals, published, publishErrors } =
+      await startConsumer();
+    refusedNext.push({ ...recordAt(1), reason: "no result" });
+    refusals.push({ id: resultDocumentId(adResult()), reason: "too large" });
+    publishErrors.push(away);
+    await source.deliver(0, 0, 3);
+    await clock.advance(999);
+    expect([published, source.calls]).toEqual([[], []]);
+    await clock.advance(51);
+    expect(published).toEqual([["0: too large", "1: no result", "1: too large", "2: too large"]]);
+    await clock.advance(1_000);
+    expect(source.calls).toEqual(["commit 0 at 3"]);
+  });
+
+  test("end the process where no topic takes them", async () => {
+    const { source, clock, refusedNext, publishErrors, ended } = await startConsumer();
+    refusedNext.push({ ...recordAt(0), reason: "no result" });
+    publishErrors.push(new StreamError("TOPIC_MISSING", "stop", "no such topic"));
+    await source.deliver(0, 0, 1);
+    await clock.advance(50);
+    await expect(ended).rejects.toMatchObject({ code: "TOPIC_MISSING", exitCode: 78 });
+    expect(source.calls).toEqual([]);
   });
 });
 

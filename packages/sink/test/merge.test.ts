@@ -73,6 +73,28 @@ describe("averages", () => {
 });
 
 describe("status", () => {
+  const emptied = { count: 0, total_clicks: 0, total_views: 0, total_cost: 0 };
+
+  test("of an emptied slot says nothing about the others", () => {
+    const slots = [
+      adResult({ slot: 0, version: 9n, status: "corrected", ...emptied }),
+      adResult({ slot: 1, status: "final" }),
+    ];
+    expect(mergeResults(undefined, slots, at)?.status).toBe("final");
+  });
+
+  test("is corrected where nothing is left, and the document stays to outrank older results", () => {
+    const before = mergeResults(undefined, [adResult({ version: 8n })], at);
+    const version = 1n << 48n;
+    const after = mergeResults(
+      before,
+      [adResult({ version, status: "corrected", ...emptied })],
+      at,
+    );
+    expect(after).toMatchObject({ count: 0, total_cost: 0, status: "corrected", rev: 2 });
+    expect(mergeResults(after, [adResult({ version: 10n })], at)).toBeUndefined();
+  });
+
   test.each([
     [["early", "final", "corrected"], "early"],
     [["final", "corrected", "final"], "corrected"],

@@ -24,7 +24,10 @@ test("metrics say what was done to how many documents, and how fast", async () =
   const counts = { updated: 5, inserted: 3, stale: 2, races: 1, outages: 4, refused };
   metrics.applied({ ...counts, written: [early, final] }, 20, nowMs);
   metrics.undecodable(6);
+  metrics.deadLetters(5);
   metrics.lag({ records: 7, seconds: 8 });
+  metrics.retentionUsed(new Map([[1, 0.5]]));
+  metrics.retentionUsed(new Map([[0, 0.25]]));
   metrics.storeAway(true);
   expect(await series(registry)).toEqual([
     'adstream_sink_documents_total{result="updated"} 5',
@@ -34,8 +37,10 @@ test("metrics say what was done to how many documents, and how fast", async () =
     'adstream_sink_retries_total{cause="race"} 1',
     'adstream_sink_retries_total{cause="outage"} 4',
     "adstream_sink_undecodable_records_total 6",
+    "adstream_sink_dead_letters_total 5",
     "adstream_source_lag_records 7",
     "adstream_source_lag_seconds 8",
+    'adstream_sink_retention_used_ratio{partition="0"} 0.25',
     "adstream_sink_store_away 1",
     "adstream_sink_write_seconds_sum 0.02",
     "adstream_sink_write_seconds_count 1",
@@ -73,7 +78,17 @@ describe("lag", () => {
     return { ...where, low: 0, high };
   };
   const applied = (partition: number, nextOffset: number) => {
-    progress.applied([{ partition, nextOffset, maxTimestamp: nowMs - 3_000, results: [] }]);
+    progress.applied([
+      {
+        partition,
+        nextOffset,
+        maxTimestamp: nowMs - 3_000,
+        results: [],
+        records: [],
+        refused: [],
+        canary: "",
+      },
+    ]);
   };
   const progress = createProgress();
 

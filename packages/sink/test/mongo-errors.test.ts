@@ -13,6 +13,10 @@ function codeAndDisposition(error: Error): unknown {
 describe("an error of the driver", () => {
   test.each<[string, Error]>([
     ["a broken connection", new MongoNetworkError("connect ECONNREFUSED")],
+    [
+      "a socket that the driver let through",
+      Object.assign(new Error("write ECONNRESET"), { code: "ECONNRESET", syscall: "write" }),
+    ],
     ["an election", new MongoServerError({ message: "not primary", code: 10_107 })],
     ["a code nobody thought of", new MongoServerError({ message: "?", code: 987_654 })],
   ])("about %s is for retry", (_, error) => {

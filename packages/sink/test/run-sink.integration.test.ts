@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { type AdStats, adStatsSchema } from "@adstream/contracts/ad-stats";
+import { deadLetterHeaders } from "@adstream/contracts/dead-letter";
 import { type Devstack, startDevstack } from "@adstream/devstack/start-devstack";
 import { avroCodec } from "@adstream/kafka/avro-codec";
-import { connectKafka } from "@adstream/kafka/connection";
+import { connectKafka, type KafkaConnection } from "@adstream/kafka/connection";
 import { openPublisher, type Publisher } from "@adstream/kafka/publisher";
 import { openSchemaRegistry } from "@adstream/kafka/schema-registry";
-import { createTopics } from "@adstream/kafka/topics";
+import { createTopics, deleteTopics } from "@adstream/kafka/topics";
 import { frame } from "@adstream/kafka/wire-format";
 import { openLog } from "@adstream/service/log";
 import { MongoClient } from "mongodb";
@@ -24,15 +25,27 @@ let stack: Devstack;
 let publisher: Publisher;
 let mongo: MongoClient;
 let schemaId: number;
+let kafka: KafkaConnection;
 
 beforeAll(async () => {
   stack = resources.use(await startDevstack());
   const { KAFKA_BROKERS, SCHEMA_REGISTRY_URL, MONGODB_URL } = stack.environment;
-  const kafka = connectKafka(
+  kafka = connectKafka(
     { brokers: [KAFKA_BROKERS], clientId: "test", securityProtocol: "PLAINTEXT" },
     log,
   );
-  const topics = ["plain", "junk", "outage", "retention"];
+  const topics = [
+    "plain",
+    "junk",
+    "junk.dlq",
+    "refused",
+    "refused.dlq",
+    "remade",
+    "replaced",
+
+    "outage",
+    "retention",
+  ];
   await createTopics(
     kafka,
     topics.map((topic) => ({ topic, partitions: 3 })),
@@ -65,6 +78,25 @@ async function publish(topic: string, results: readonly AdStats[]): Promise<void
       value: frame(schemaId, encode(result)),
     })),
   );
+}
+
+type Letter = { readonly value: Buffer | null; readonly headers: Record<string, string> };
+
+/** The first `count` records of a topic whose records are in one partition. */
+async function readLetters(topic: string, count: number): Promise<Letter[]> {
+  const consumer = kafka.consumer({ groupId: `letters-${topic}` });
+  const letters: Letter[] = [];
+  await consumer.connect();
+  await consumer.subscribe({ topics: [topic], fromBeginning: true });
+  await consumer.run({
+    async eachMessage({ message: { value, headers = {} } }) {
+      const texts = Object.entries(headers).map(([name, text]) => [name, String(text)]);
+      letters.push({ value, headers: Object.fromEntries(texts) });
+    },
+  });
+  await vi.waitFor(() => expect(letters.length).toBeGreaterThanOrEqual(count), patience);
+  await consumer.disconnect();
+  return letters;
 }
 
 async function figures(topic: string): Promise<Map<string, number[]>> {
@@ -117,7 +149,7 @@ test("results become documents, over restarts and repeats", async () => {
   expect(await metricValue(second.metrics, "adstream_source_lag_records")).toBe(0);
 });
 
-test("records that are no results are counted, named and left out", async () => {
+test("records that are no results are counted, named, and become dead letters", async () => {
   const good = adResult({ ad_id: "good" });
   const framed = frame(schemaId, encode(good));
   const junk = [
@@ -136,10 +168,97 @@ test("records that are no results are counted, named and left out", async () => 
     async () => expect(await figures("junk")).toEqual(expectedFigures([good])),
     patience,
   );
+  // The letters go out after the documents.
+  const letterCount = (): Promise<number> =>
+    metricValue(sink.metrics, "adstream_sink_dead_letters_total");
+  await vi.waitFor(async () => expect(await letterCount()).toBe(7), patience);
   expect(await metricValue(sink.metrics, "adstream_sink_undecodable_records_total")).toBe(7);
-  const named = sink.lines.filter(({ msg }) => msg === "record is no result, left out");
+  const named = sink.lines.filter(({ msg }) => msg === "record set aside");
   expect(named.map(({ offset }) => offset)).toEqual(["0", "1", "2", "3", "4", "5", "6"]);
   expect(named[5]).toMatchObject({ topic: "junk", reason: "count: is negative" });
+  const letters = await readLetters("junk.dlq", 7);
+  expect(letters.map(({ value }) => value)).toEqual(junk);
+  expect(letters[5]?.headers).toMatchObject({
+    [deadLetterHeaders.topic]: "junk",
+    [deadLetterHeaders.offset]: "5",
+    [deadLetterHeaders.schemaId]: String(schemaId),
+    [deadLetterHeaders.reason]: "count: is negative",
+  });
+});
+
+test("a document that MongoDB refuses becomes a dead letter, the others go on, and no position waits for it", async () => {
+  const collection = mongo.db("Advertisement").collection("refused");
+  await collection.createIndex({ total_cost: 1 }, { unique: true });
+  const [first, same, other] = [
+    adResult({ ad_id: "first", total_cost: 1 }),
+    adResult({ ad_id: "same", total_cost: 1 }),
+    adResult({ ad_id: "other", total_cost: 2 }),
+  ];
+  await publish("refused", [first]);
+  const sink = sinkOf("refused");
+  await vi.waitFor(async () => expect((await figures("refused")).size).toBe(1), patience);
+  await publish("refused", [same, other]);
+  const [letter] = await readLetters("refused.dlq", 1);
+  expect(letter?.value).toEqual(frame(schemaId, encode(same)));
+  expect(letter?.headers?.[deadLetterHeaders.reason]).toMatch(/unique index/);
+  await vi.waitFor(
+    async () => expect(await figures("refused")).toEqual(expectedFigures([first, other])),
+    patience,
+  );
+  await vi.waitFor(() => expect(sink.statuses.at(-1)).toMatchObject({ lagRecords: 0 }), patience);
+  await sink.stop();
+});
+
+/** Makes the topic anew, with other records, and more of them than there were: every offset looks valid. */
+async function makeAgain(topic: string, results: readonly AdStats[]): Promise<void> {
+  await deleteTopics(kafka, [topic]);
+  await createTopics(kafka, [{ topic, partitions: 3 }]);
+  await publish(topic, results);
+}
+
+test("a results topic made again while the sink is away is read from its start", async () => {
+  await publish("remade", someResults(5, 2));
+  const sink = sinkOf("remade");
+  await vi.waitFor(async () => expect((await figures("remade")).size).toBe(5), patience);
+  await sink.stop();
+  // Kafka forgets the group's offsets with the topic.
+  await makeAgain("remade", someResults(7, 4));
+  const restarted = sinkOf("remade");
+  await vi.waitFor(async () => expect((await figures("remade")).size).toBe(7), patience);
+  await restarted.stop();
+});
+
+test("a results topic made again under the sink ends it, and is read from its start by the next", async () => {
+  await publish("replaced", someResults(5, 2));
+  const sink = sinkOf("replaced");
+  await vi.waitFor(async () => expect((await figures("replaced")).size).toBe(5), patience);
+  await makeAgain("replaced", someResults(7, 40));
+  await expect(sink.ended).rejects.toMatchObject({ code: "LOG_REPLACED", exitCode: 78 });
+  const next = sinkOf("replaced");
+  await vi.waitFor(async () => expect((await figures("replaced")).size).toBe(7), patience);
+  await next.stop();
+});
+
+test("results that wait for MongoDB for half of their retention are warned of, and measured", async () => {
+  const retention = { "retention.ms": "6000" };
+  await createTopics(kafka, [{ topic: "aging", partitions: 1, config: retention }]);
+  const sink = sinkOf("aging");
+  const results = someResults(2, 1);
+  await publish("aging", results);
+  await vi.waitFor(async () => expect((await figures("aging")).size).toBe(2), patience);
+  const used = (): Promise<number> =>
+    metricValue(sink.metrics, "adstream_sink_retention_used_ratio", { partition: "0" });
+  stack.mongo.freeze();
+  try {
+    await publish("aging", someResults(3, 1));
+    await vi.waitFor(async () => expect(await used()).toBeGreaterThanOrEqual(0.5), patience);
+    const warnings = sink.lines.filter(({ msg }) => String(msg).includes("their retention"));
+    expect(warnings).toMatchObject([{ level: 40, topic: "aging", partition: 0 }]);
+  } finally {
+    stack.mongo.thaw();
+  }
+  await vi.waitFor(async () => expect(await used()).toBe(0), patience);
+  await sink.stop();
 });
 
 test("an outage of MongoDB is waited out without leaving the group", async () => {

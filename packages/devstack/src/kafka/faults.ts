@@ -1,3 +1,5 @@
+import { ArmedFaults, type FaultHandle } from "../armed-faults.ts";
+
 /**
  * What happens to a request that a fault matches.
  * - "close-before": the connection is cut, the request has no effect.
@@ -24,53 +26,27 @@ export type Fault = {
   readonly action: FaultAction;
 };
 
-export type FaultHandle = {
-  /** Requests hit so far. */
-  readonly hits: number;
-  /** Ends the fault before it is spent. */
-  remove(): void;
-};
-
 /** A topic and partition that a request names; partition undefined: the topic as a whole. */
 export type Target = { readonly topic: string; readonly partition?: number | undefined };
 
 /** Scripted faults of one server. Matched in the order they were added; one request can be hit by several. */
 export class Faults {
-  readonly #armed: Armed[] = [];
+  readonly #armed = new ArmedFaults<Fault>();
 
   add(fault: Fault): FaultHandle {
-    const armed: Armed = { fault, hits: 0 };
-    this.#armed.push(armed);
-    return {
-      get hits() {
-        return armed.hits;
-      },
-      remove: () => this.#disarm(armed),
-    };
+    return this.#armed.add(fault);
   }
 
   /** Ends all faults. */
   clear(): void {
-    this.#armed.length = 0;
+    this.#armed.clear();
   }
 
   /** Counts a hit for every fault that matches, and returns them. */
   match(apiKey: number, targets: readonly Target[]): Fault[] {
-    const matching = this.#armed.filter(({ fault }) => matches(fault, apiKey, targets));
-    for (const armed of matching) {
-      armed.hits += 1;
-      if (armed.hits >= (armed.fault.count ?? 1)) this.#disarm(armed);
-    }
-    return matching.map(({ fault }) => fault);
-  }
-
-  #disarm(armed: Armed): void {
-    const index = this.#armed.indexOf(armed);
-    if (index >= 0) this.#armed.splice(index, 1);
+    return this.#armed.hitAll((fault) => matches(fault, apiKey, targets));
   }
 }
-
-type Armed = { readonly fault: Fault; hits: number };
 
 function matches(fault: Fault, apiKey: number, targets: readonly Target[]): boolean {
   if (fault.apiKey !== undefined && fault.apiKey !== apiKey) return false;

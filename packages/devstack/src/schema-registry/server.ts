@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { listen } from "../listen.ts";
+import { listenHttp } from "../listen.ts";
 import { RegistryError } from "./registry-error.ts";
 import { route } from "./routes.ts";
 import { loadState, saveState } from "./state-file.ts";
@@ -63,15 +63,10 @@ export async function startSchemaRegistry(
     else
       send(response, faults.outage.status, { error_code: faults.outage.status, message: "outage" });
   });
-  const address = await listen(server, host, port);
-  const close = async (): Promise<void> => {
-    server.closeAllConnections();
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-  };
+  const listening = await listenHttp(server, host, port);
   return {
-    url: `http://${host}:${address.port}`,
+    ...listening,
     host,
-    port: address.port,
     get requestCount() {
       return requestCount;
     },
@@ -79,8 +74,6 @@ export async function startSchemaRegistry(
       faults.outage = outage;
       if (outage === null) for (const proceed of faults.waiting.splice(0)) proceed();
     },
-    close,
-    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -96,6 +96,8 @@ export class FakeProcess {
         fenced: note("fenced"),
         checkpointed: note("checkpointed"),
         checkpointFailed: note("checkpoint failed"),
+        replayLimited: note("replay limited"),
+        replayUnlimited: note("replay unlimited"),
         decided: note("decided"),
         published: () => {},
         retried: note("retried"),

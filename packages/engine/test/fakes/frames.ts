@@ -29,7 +29,7 @@ export function checkpointFrame(
       canary: { offset: 4, recordTime: 3, crc: 2 },
     },
     watermark: 1_000,
-    counts: { in: 5, late: 1, dead: 0 },
+    counts: { in: 5, late: 1, dead: 0, duplicates: 0 },
     decisions: [],
     stateBytes: payload.length,
     ...parts,

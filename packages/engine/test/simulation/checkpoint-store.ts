@@ -1,5 +1,5 @@
 import { decodeFrame, type Frame } from "../../src/checkpoint.ts";
-import { StreamError } from "../../src/errors.ts";
+import { type ErrorCode, StreamError } from "../../src/errors.ts";
 import type { CheckpointStore } from "../../src/ports.ts";
 import type { SimulatedProcess } from "./process.ts";
 import type { World } from "./world.ts";
@@ -11,6 +11,8 @@ export type Stored = {
   readonly by: string;
   readonly parent: Stored | undefined;
   rotten: boolean;
+  /** Its state takes the strange schema for none: records of it are dead letters from here on. */
+  strangeIsDead: boolean;
 };
 
 /** Every object ever created for one partition, by number; also those removed since. */
@@ -24,12 +26,17 @@ export class SimulatedStore {
   readonly #world: World;
   readonly #objects = new Map<string, Uint8Array>();
   readonly #names = new Map<string, Stored>();
+  /** What else happens as a decision breaks. */
+  onDecisionLost: (by: SimulatedProcess) => void = () => {};
   readonly #onCreated: (stored: Stored, history: History) => void;
+  /** A disk knows what it did not write; a bucket that does not answer says nothing. */
+  readonly #refusals: boolean;
   #outageUntil = 0;
   #rotted = 0;
 
   constructor(world: World, onCreated: (stored: Stored, history: History) => void) {
     this.#world = world;
+    this.#refusals = world.plan.storeLate === 0;
     this.#onCreated = onCreated;
   }
 
@@ -52,11 +59,25 @@ export class SimulatedStore {
     return newest;
   }
 
+  hasCheckpoint(partition: number): boolean {
+    return lineage(this.top(partition)).length > 0;
+  }
+
+  /** Offset from which a task that falls back to one of its newest `kept` checkpoints reads again; 0 while there are fewer. */
+  neededFrom(partition: number, kept: number): number {
+    const line = lineage(this.top(partition));
+    const header = line.at(-kept)?.frame.header;
+    return header?.kind === "checkpoint" ? header.log.nextOffset : 0;
+  }
+
   /** Breaks the newest object of some partition for ever, unless too little would be left to go on from. */
   rot(): void {
+    if (this.histories.size > 0) this.#rot(this.#world.random.pick([...this.histories])[0]);
+  }
+
+  #rot(partition: number): void {
     const { random } = this.#world;
-    if (this.histories.size === 0 || this.#rotted >= mostRotten) return;
-    const [partition] = random.pick([...this.histories]);
+    if (this.#rotted >= mostRotten) return;
     const names = [...this.#names].filter(([, { frame }]) => frame.header.partition === partition);
     const whole = names.filter(
       ([name, stored]) =>
@@ -93,29 +114,54 @@ export class SimulatedStore {
     };
   }
 
-  #answer<T>(give: () => T): T {
+  /** @param refused how it says no: for good, or so that the client cannot know */
+  #answer<T>(give: () => T, refused: ErrorCode = "CHECKPOINT_UNWRITABLE"): T {
     const out = this.#world.faulty && this.#world.nowMs < this.#outageUntil;
     if (out) this.#world.saw("store outage");
     if (out || this.#world.strikes(this.#world.plan.storeFails)) {
       this.#world.unclean = true;
-      throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", "the store does not answer");
+      throw new StreamError(refused, "retry", "the store does not answer");
     }
     return give();
   }
 
   #create(process: SimulatedProcess, name: string, bytes: Uint8Array): "created" | "exists" {
-    return this.#answer(() => {
-      if (this.#objects.has(name)) return "exists";
-      this.#objects.set(name, Uint8Array.from(bytes));
-      this.#record(process, name, decodeFrame(Uint8Array.from(bytes)));
-      if (!this.#world.strikes(this.#world.plan.storeAmbiguous)) return "created";
-      this.#world.saw("ambiguous");
-      this.#world.unclean = true;
-      this.#world.note(`answer to ${name} lost`);
-      // Some clients retry by themselves and find their own object in the way.
-      if (this.#world.random.chance(0.5)) return "exists";
-      throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", "the answer was lost");
+    return this.#answer(
+      () => {
+        const content = Uint8Array.from(bytes);
+        if (this.#world.strikes(this.#world.plan.storeLate))
+          this.#createLater(process, name, content);
+        if (!this.#put(process, name, content)) return "exists";
+        if (!this.#world.strikes(this.#world.plan.storeAmbiguous)) return "created";
+        this.#world.saw("ambiguous");
+        this.#world.unclean = true;
+        this.#world.note(`answer to ${name} lost`);
+        // Some clients retry by themselves and find their own object in the way.
+        if (this.#world.random.chance(0.5)) return "exists";
+        throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", "the answer was lost");
+      },
+      this.#refusals ? "CHECKPOINT_REFUSED" : "CHECKPOINT_UNWRITABLE",
+    );
+  }
+
+  #put(process: SimulatedProcess, name: string, content: Uint8Array): boolean {
+    if (this.#objects.has(name)) return false;
+    this.#objects.set(name, content);
+    this.#record(process, name, decodeFrame(Uint8Array.from(content)));
+    return true;
+  }
+
+  /** The client gives up waiting, the request does not. */
+  #createLater(process: SimulatedProcess, name: string, content: Uint8Array): never {
+    const world = this.#world;
+    const laterMs = world.random.pick([100, 1_000, 5_000, 20_000]) * world.random.next();
+    world.unclean = true;
+    world.slow(laterMs);
+    world.note(`no answer to ${name} for now`);
+    world.after(laterMs, () => {
+      if (this.#put(process, name, content)) world.saw("create lands late");
     });
+    throw new StreamError("CHECKPOINT_UNWRITABLE", "retry", "not answered in time");
   }
 
   #record(process: SimulatedProcess, name: string, frame: Frame): void {
@@ -123,9 +169,9 @@ export class SimulatedStore {
     const history: History = this.histories.get(header.partition) ?? new Map();
     this.histories.set(header.partition, history);
     const above = Math.max(0, ...history.keys()) > header.seq;
-    if (history.has(header.seq) && above && header.kind === "claim") {
+    if (history.has(header.seq) && above) {
       // The number was used and pruned while its writer was frozen; it must notice by itself.
-      this.#world.note(`${process.name} claims ${name} too late`);
+      this.#world.note(`${process.name} creates ${name} too late`);
       return;
     }
     if (history.has(header.seq)) this.#world.violated(`${name} was created twice`);
@@ -133,11 +179,18 @@ export class SimulatedStore {
     if (header.seq !== 1 && before === undefined) this.#world.violated(`${name} leaves a gap`);
     // The object before a checkpoint is its writer's: a claim, which names what it goes on from, or a checkpoint.
     const parent = header.kind === "claim" ? history.get(header.base) : goesOnFrom(before, history);
-    const stored = { frame, by: process.name, parent, rotten: false };
+    const stored = { frame, by: process.name, parent, rotten: false, strangeIsDead: false };
     history.set(header.seq, stored);
     this.#names.set(name, stored);
     this.#world.note(`${process.name} creates ${describe(frame)}`);
     this.#onCreated(stored, history);
+    if (header.kind === "claim" || header.decisions.length === 0) return;
+    if (!this.#world.strikes(this.#world.plan.decisionsRot)) return;
+    this.#world.after(this.#world.random.between(0, 3_000), () => {
+      if (!this.#world.faulty) return;
+      this.#rot(header.partition);
+      this.onDecisionLost(process);
+    });
   }
 
   #read(name: string): Uint8Array | undefined {

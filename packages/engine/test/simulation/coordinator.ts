@@ -19,7 +19,7 @@ type Member = {
  */
 export class Coordinator {
   readonly #world: World;
-  readonly #partitions: number;
+  readonly #topic: { readonly partitions: readonly unknown[] };
   readonly #onRebalance: () => void;
   readonly #members = new Map<string, Member>();
   #generation = 0;
@@ -28,10 +28,14 @@ export class Coordinator {
   #memberCount = 0;
   #owners: string[] = [];
 
-  constructor(world: World, partitions: number, onRebalance: () => void) {
+  constructor(
+    world: World,
+    topic: { readonly partitions: readonly unknown[] },
+    onRebalance: () => void,
+  ) {
     this.#world = world;
     this.#onRebalance = onRebalance;
-    this.#partitions = partitions;
+    this.#topic = topic;
     this.#sweep();
   }
 
@@ -42,6 +46,10 @@ export class Coordinator {
 
   get stable(): boolean {
     return this.#deadlineMs === undefined;
+  }
+
+  knows(member: string): boolean {
+    return this.#members.has(member);
   }
 
   newMember(process: string): string {
@@ -103,7 +111,7 @@ export class Coordinator {
     this.#deadlineMs = undefined;
     this.#generation++;
     const sticky = random.chance(0.6);
-    this.#owners = Array.from({ length: this.#partitions }, (_, partition) => {
+    this.#owners = this.#topic.partitions.map((_, partition) => {
       const before = this.#owners[partition] ?? "";
       return sticky && this.#members.has(before) ? before : random.pick(members)[0];
     });

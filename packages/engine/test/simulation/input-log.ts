@@ -4,6 +4,8 @@ import {
   type RecordColumns,
   reserveColumns,
 } from "../../src/columns.ts";
+import { type JobVersion, readAs } from "./job-versions.ts";
+import type { Topic } from "./topic.ts";
 
 /** One record of the input topic as its producer meant it. */
 export type InputRecord = {
@@ -11,6 +13,8 @@ export type InputRecord = {
   readonly recordTime: number;
   readonly eventTime: number;
   readonly key: string;
+  /** Tells redeliveries of one event; empty: it has none. */
+  readonly eventId: string;
   readonly clicks: number;
   readonly views: number;
   readonly cost: number;
@@ -22,8 +26,8 @@ export type InputRecord = {
 /** Offsets that transactions use for themselves: nothing to apply, but the position moves over them. */
 type Marker = { readonly kind: "marker" };
 
-/** Partitions of the input topic; the offset of an entry is its index. */
-export type InputLog = (InputRecord | Marker)[][];
+export type InputEntry = InputRecord | Marker;
+export type InputTopic = Topic<InputEntry>;
 
 export const unknownSchema = rejectCode("unknown schema id");
 const encoder = new TextEncoder();
@@ -31,20 +35,23 @@ const encoder = new TextEncoder();
 /** Fills columns with the records of `partition` in [from, to), reusing them like a decoder does. */
 export function fillColumns(
   columns: RecordColumns,
-  entries: InputLog[number],
+  entries: readonly InputEntry[],
   range: { readonly from: number; readonly to: number },
   deadSchemas: ReadonlySet<number>,
+  version: JobVersion,
 ): void {
   reserveColumns(columns, range.to - range.from);
   const parts: Uint8Array[] = [];
   let size = 0;
   columns.count = 0;
   for (let offset = range.from; offset < range.to; offset++) {
-    const entry = entries[offset];
-    if (entry?.kind !== "record") continue;
+    const logged = entries[offset];
+    const entry = logged && readAs(version, logged);
+    if (logged?.kind !== "record" || entry?.kind !== "record") continue;
     const row = columns.count++;
     const key = encoder.encode(entry.key);
-    const value = encoder.encode(JSON.stringify(entry));
+    const value = encoder.encode(JSON.stringify(logged));
+    const id = encoder.encode(entry.eventId);
     columns.offset[row] = offset;
     columns.recordTime[row] = entry.recordTime;
     columns.rejected[row] = deadSchemas.has(entry.schemaId) ? unknownSchema : entry.rejected;
@@ -59,8 +66,10 @@ export function fillColumns(
       const column = columns.values[sum];
       if (column !== undefined) column[row] = figure;
     }
-    parts.push(key, value);
-    size += key.length + value.length;
+    columns.idStart[row] = size + key.length + value.length;
+    columns.idLength[row] = id.length;
+    parts.push(key, value, id);
+    size += key.length + value.length + id.length;
   }
   columns.bytes = new Uint8Array(size);
   let at = 0;

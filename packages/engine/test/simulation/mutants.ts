@@ -1,11 +1,18 @@
 import { decodeFrame, encodeFrame } from "../../src/checkpoint.ts";
+import { CheckpointLadder } from "../../src/checkpoint-ladder.ts";
+import { rejectCode } from "../../src/columns.ts";
 import type { CheckpointStore, PayloadCodec, ResultLog } from "../../src/ports.ts";
+import { completeness } from "../../src/watermark.ts";
+import { WindowedAggregate } from "../../src/windowed-aggregate.ts";
+import type { AdStats } from "../../../contracts/src/ad-stats.ts";
 import { TaskCheckpoints } from "../../src/task-checkpoints.ts";
 import { Task } from "../../src/task.ts";
 import { mergeResults, resultDocumentId } from "../../../sink/src/merge.ts";
 import type { SimulatedProcess } from "./process.ts";
-import type { Settings } from "./settings.ts";
+import { slotKey } from "./result-log.ts";
+import { maxFutureMs, type Settings } from "./settings.ts";
 import type { MakeApplier } from "./sink-process.ts";
+import { epochMs, type World } from "./world.ts";
 
 /** One safety mechanism switched off, to show that the checks would notice. */
 export type Mutant = {
@@ -16,7 +23,11 @@ export type Mutant = {
   /** Records left out at a start. */
   readonly skipAhead?: (process: SimulatedProcess) => number;
   /** Changes the engine for the length of a run. */
-  readonly patch?: () => Disposable;
+  readonly patch?: (world: World) => Disposable;
+  /** What the processors are told instead. */
+  readonly settings?: (settings: Settings) => Settings;
+  /** What is left of the results topic for those who read it from its beginning. */
+  readonly compact?: (rows: readonly AdStats[]) => readonly AdStats[];
 };
 
 const never = new AbortController().signal;
@@ -86,7 +97,7 @@ export const mutants = {
   },
 
   "no ownership check before publishing": {
-    patch: () => replaced(TaskCheckpoints.prototype, "mayPublish", async () => true),
+    patch: () => replaced(TaskCheckpoints.prototype, "mayPublish", () => async () => true),
   },
 
   "an ambiguous answer taken as a fence": {
@@ -108,6 +119,130 @@ export const mutants = {
       };
     },
   },
+
+  "lateness judged by the batch": {
+    patch: () => {
+      return replaced(
+        Task.prototype,
+        "apply",
+        (apply) =>
+          function applyAtOnce(this: Task, columns, next) {
+            const { watermarkDelayMs } = this.job;
+            for (let row = 0; row < columns.count; row++) {
+              if (columns.rejected[row] !== 0) continue;
+              const logged = columns.recordTime[row] ?? -1;
+              const complete = completeness(columns.eventTime[row] ?? 0, logged);
+              this.decide(complete - watermarkDelayMs);
+            }
+            apply.call(this, columns, next);
+          },
+      );
+    },
+  },
+
+  "future guard on the wall clock": {
+    settings: (settings) => {
+      const { job } = settings;
+      const windowed = { ...job.windowed, maxFutureMs: 1e12 };
+      return { ...settings, job: { ...job, windowed } };
+    },
+    patch: (world) => {
+      const ahead = rejectCode("event time ahead of the record");
+      return replaced(
+        WindowedAggregate.prototype,
+        "apply",
+        (apply) =>
+          function guarded(this: WindowedAggregate, columns, aside) {
+            const latest = epochMs + world.nowMs + maxFutureMs;
+            for (let row = 0; row < columns.count; row++) {
+              if (columns.rejected[row] === 0 && (columns.eventTime[row] ?? 0) > latest) {
+                columns.rejected[row] = ahead;
+              }
+            }
+            apply.call(this, columns, aside);
+          },
+      );
+    },
+  },
+
+  "sink rebuilt from a compacted topic": {
+    compact: (rows) => [...new Map(rows.map((row) => [slotKey(row), row])).values()],
+  },
+
+  "results acknowledged and not written": {
+    results: (results, { world }) => ({
+      publish: async (output) => {
+        if (!world.strikes(0.1)) await results.publish(output);
+      },
+    }),
+  },
+
+  "decisions published before they are durable": {
+    store: (store, { clock }) => ({
+      ...store,
+      create: async (name, bytes) => {
+        const { header } = decodeFrame(bytes);
+        if (header.kind === "claim" || header.decisions.length === 0) {
+          return store.create(name, bytes);
+        }
+        const late = clock.sleep(2_000, never).then(async () => store.create(name, bytes));
+        late.catch(() => {});
+        return "created";
+      },
+    }),
+  },
+
+  "same epoch after a fallback": {
+    patch: () => {
+      return replaced(
+        CheckpointLadder.prototype,
+        "newest",
+        (newest) =>
+          async function silent(this: CheckpointLadder) {
+            return { ...(await newest.call(this)), unreadable: 0 };
+          },
+      );
+    },
+  },
+
+  "no fence": {
+    patch: () => {
+      const published = replaced(TaskCheckpoints.prototype, "mayPublish", () => async () => true);
+      const written = replaced(
+        TaskCheckpoints.prototype,
+        "write",
+        (write) =>
+          async function onwards(this: TaskCheckpoints, snapshot) {
+            for (let attempt = 0; attempt < 100; attempt++) {
+              const outcome = await write.call(this, snapshot);
+              if (outcome !== "fenced") return outcome;
+              this.seq++;
+            }
+            return "fenced";
+          },
+      );
+      return {
+        [Symbol.dispose]() {
+          written[Symbol.dispose]();
+          published[Symbol.dispose]();
+        },
+      };
+    },
+  },
+
+  "late records not counted": {
+    patch: () => {
+      return replaced(
+        Task.prototype,
+        "apply",
+        (apply) =>
+          function forgetful(this: Task, columns, next) {
+            apply.call(this, columns, next);
+            this.counts.late = 0;
+          },
+      );
+    },
+  },
 } satisfies Record<string, Mutant>;
 export type MutantName = keyof typeof mutants;
 
@@ -120,9 +255,14 @@ function withoutNonce(bytes: Uint8Array): Uint8Array {
   }
 }
 
-function replaced<T extends object, K extends keyof T>(holder: T, name: K, by: T[K]): Disposable {
+/** Until it is disposed of, `holder` does what `by` makes of its own method. */
+function replaced<T extends object, K extends keyof T>(
+  holder: T,
+  name: K,
+  by: (original: T[K]) => T[K],
+): Disposable {
   const original = holder[name];
-  holder[name] = by;
+  holder[name] = by(original);
   return {
     [Symbol.dispose]() {
       holder[name] = original;

@@ -1,5 +1,5 @@
 import type { AdStats } from "../../../contracts/src/ad-stats.ts";
-import type { InputLog } from "./input-log.ts";
+import type { InputEntry, InputRecord } from "./input-log.ts";
 
 /** What the truth depends on besides the log: settings, and decisions that were durable. */
 export type OracleJob = {
@@ -8,6 +8,8 @@ export type OracleJob = {
   readonly delayMs: number;
   readonly latenessMs: number;
   readonly maxFutureMs: number;
+  /** How long event ids are remembered, in event time; undefined: not at all. */
+  readonly horizonMs: number | undefined;
 };
 export type OracleDecision = { readonly offset: number; readonly watermark: number };
 
@@ -19,6 +21,7 @@ export type Truth = {
   readonly slots: Map<string, TrueSlot>;
   readonly dead: Map<number, number>;
   readonly late: Set<number>;
+  readonly duplicates: Set<number>;
 };
 
 type Window = {
@@ -36,7 +39,7 @@ type Window = {
  */
 export function truthOf(
   job: OracleJob,
-  entries: InputLog[number],
+  entries: readonly InputEntry[],
   decisions: readonly OracleDecision[],
   strange: { readonly schema: number; readonly from: number },
   reasons: { readonly unknownSchema: number; readonly ahead: number },
@@ -44,6 +47,8 @@ export function truthOf(
   const windows = new Map<string, Window>();
   const dead = new Map<number, number>();
   const late = new Set<number>();
+  const duplicates = new Set<number>();
+  const seen = new Map<string, number>();
   let watermark = Number.NEGATIVE_INFINITY;
 
   function advance(to: number, version: number): void {
@@ -54,6 +59,15 @@ export function truthOf(
       window.version = version;
     }
     watermark = to;
+  }
+
+  /** Remembers the event; true when it was there before. */
+  function repeats({ eventId, eventTime }: InputRecord): boolean {
+    if (job.horizonMs === undefined || eventId === "") return false;
+    const from = watermark - job.horizonMs;
+    if ((seen.get(eventId) ?? Number.NEGATIVE_INFINITY) >= from && seen.has(eventId)) return true;
+    if (eventTime >= from) seen.set(eventId, eventTime);
+    return false;
   }
 
   for (const [offset, entry] of [...entries, undefined].entries()) {
@@ -68,6 +82,10 @@ export function truthOf(
     const reason = unknown ? reasons.unknownSchema : readable;
     if (reason !== 0) {
       dead.set(offset, reason);
+      continue;
+    }
+    if (repeats(entry)) {
+      duplicates.add(offset);
       continue;
     }
     let counted = false;
@@ -98,7 +116,7 @@ export function truthOf(
     }
   }
   const slots = new Map([...windows].map(([id, window]) => [id, slotOf(window)]));
-  return { slots, dead, late };
+  return { slots, dead, late, duplicates };
 }
 
 function slotOf({ start, end, key, records, status, version }: Window): TrueSlot {

@@ -1,9 +1,10 @@
-import { StreamError } from "../../src/errors.ts";
+import { errorCodes, exitCodes, StreamError } from "../../src/errors.ts";
 import type { CheckpointStore, LogSource, PayloadCodec, ResultLog } from "../../src/ports.ts";
 import type { RunOptions } from "../../src/run-options.ts";
 import { TaskRunner } from "../../src/run-tasks.ts";
 import type { SimulatedStore } from "./checkpoint-store.ts";
 import { type Cluster, SimulatedSource } from "./log-source.ts";
+import type { JobVersion } from "./job-versions.ts";
 import type { Mutant } from "./mutants.ts";
 import { SimulatedProcess } from "./process.ts";
 import type { SimulatedResults } from "./result-log.ts";
@@ -31,15 +32,23 @@ export class ProcessorProcess {
   readonly process: SimulatedProcess;
   readonly runner: TaskRunner;
   readonly #source: SimulatedSource;
+  readonly version: JobVersion;
   #stopping = false;
 
-  constructor(around: Surroundings, name: string, onKill: () => void) {
+  constructor(around: Surroundings, name: string, version: JobVersion, onKill: () => void) {
+    this.version = version;
     this.process = new SimulatedProcess(around.world, name, onKill);
-    this.#source = new SimulatedSource(this.process, around.cluster, (error) => {
-      this.#fatal(error);
-    });
     this.runner = new TaskRunner(this.#options(around));
-    this.#source.run(this.runner);
+    this.#source = new SimulatedSource(
+      this.process,
+      around.cluster,
+      this.runner,
+      (error) => {
+        this.#fatal(error);
+      },
+      version,
+    );
+    this.#source.run();
   }
 
   /** SIGTERM: everything is flushed before the group is left. */
@@ -54,7 +63,8 @@ export class ProcessorProcess {
     done();
   }
 
-  #options({ world, settings, store, results, mutant }: Surroundings): RunOptions {
+  #options(around: Surroundings): RunOptions {
+    const { world, settings, store, results, mutant } = around;
     const { process } = this;
     const { random } = world;
     const fresh = new Set<number>();
@@ -65,7 +75,16 @@ export class ProcessorProcess {
     if (mutant.results !== undefined) published = mutant.results(published, process);
     return {
       ...settings.beats,
-      job: settings.job,
+      job: { ...settings.job, codeVersion: this.version },
+      history: results.history(process),
+      operator: {
+        permits: (flag) => flag === "accept-gap" && world.gapsAccepted,
+        audit: async (decision) => {
+          await process.request("audit", () => {
+            world.note(`${process.name} is allowed to ${JSON.stringify(decision)}`);
+          });
+        },
+      },
       source: this.#watchedSource(fresh, mutant),
       results: published,
       store: checkpoints,
@@ -74,7 +93,7 @@ export class ProcessorProcess {
       instance: process.name,
       nonce: () => `${random.next()}`,
       events: {
-        ...this.#events(store),
+        ...this.#events(store, results),
         acquired: ({ partition, seq, nextOffset, jobEpoch }) => {
           if (acquiredIn.get(partition) === this.#source.epoch) world.saw("reclaim");
           acquiredIn.set(partition, this.#source.epoch);
@@ -93,35 +112,44 @@ export class ProcessorProcess {
   /** Exit, with what the run loop or its source cannot go on from; only one kind of it is ours. */
   #fatal(error: unknown): void {
     const { process } = this;
-    const injected = error instanceof StreamError && error.code === "PUBLISH_DEADLINE";
+    if (!process.alive) return;
+    const { world, name } = process;
+    const code = error instanceof StreamError ? error.code : "INTERNAL";
+    const outdated = code === "STATE_INCOMPATIBLE" && this.version < world.newestVersion;
+    const injected = code === "PUBLISH_DEADLINE" || world.excused.has(code) || outdated;
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    if (!injected && process.alive) process.world.violated(`${process.name} stops: ${text}`);
-    process.kill("fatal");
+    if (!injected) world.violated(`${name} stops: ${text}`);
+    if (code === "OFFSET_GAP") world.saw("offset out of range");
+    if (outdated) world.oldCodeRefused();
+    else if (injected && errorCodes[code] === exitCodes.operator) world.halt(code);
+    process.kill(code);
   }
 
   #watchedSource(fresh: Set<number>, mutant: Mutant): LogSource {
-    const source = this.#source;
     const { world } = this.process;
     return {
-      describe: async (partition) => source.describe(partition),
+      describe: async (partition) => this.#source.describe(partition),
       start: (partition, offset) => {
         const task = this.runner.tasks.find((owned) => owned.task.partition === partition);
         if (!fresh.has(partition)) world.saw("kept task");
         else if (task !== undefined && offset < task.task.nextOffset) world.saw("canary compared");
         fresh.delete(partition);
-        source.start(partition, offset + (mutant.skipAhead?.(this.process) ?? 0));
+        this.#source.start(partition, offset + (mutant.skipAhead?.(this.process) ?? 0));
       },
       pause: (partition) => {
-        source.pause(partition);
+        this.#source.pause(partition);
       },
       resume: (partition) => {
-        source.resume(partition);
+        this.#source.resume(partition);
       },
-      commit: async (positions) => source.commit(positions),
+      commit: async (positions) => this.#source.commit(positions),
     };
   }
 
-  #events(store: SimulatedStore): Omit<RunOptions["events"], "acquired"> {
+  #events(
+    store: SimulatedStore,
+    results: SimulatedResults,
+  ): Omit<RunOptions["events"], "acquired"> {
     const { world, name } = this.process;
     return {
       fenced: ({ partition, seq }) => {
@@ -142,6 +170,22 @@ export class ProcessorProcess {
       decided: ({ partition, nextOffset, watermark }) => {
         world.saw("decision");
         world.note(`${name} p${partition} decided ${watermark} at ${nextOffset}`);
+      },
+      replayLimited: ({ partition, excess }) => {
+        world.saw("intake limit");
+        world.note(`${name} p${partition} takes nothing more: ${excess}`);
+      },
+      replayUnlimited: ({ partition }) => {
+        world.note(`${name} p${partition} takes records again`);
+      },
+      operatorDecided: () => {
+        world.saw("gap accepted");
+      },
+      superseded: ({ partition, emptied }) => {
+        world.saw("upgrade crossing");
+        if (emptied > 0) world.saw("slot emptied");
+        results.superseded(partition);
+        world.note(`${name} p${partition} supersedes the code before, ${emptied} slots are empty`);
       },
       published() {},
       retried: ({ partition, what, error }) => {

@@ -1,5 +1,5 @@
 import { rejectCode } from "../../src/columns.ts";
-import type { InputLog, InputRecord } from "./input-log.ts";
+import type { InputRecord, InputTopic } from "./input-log.ts";
 import { epochMs, type World } from "./world.ts";
 
 const keys = ["ad-1", "ad-2", "ad-3", "__proto__", "a.b"];
@@ -11,17 +11,20 @@ export type TrafficShape = {
   readonly lateMs: number;
   readonly futureMs: number;
   readonly strangeRate: number;
+  /** Share of records that repeat an earlier event. */
+  readonly redelivered: number;
 };
 
 /** Appends records until `untilMs`: bursts, and silences long enough for windows to close by decision. */
 export class Producer {
   readonly #world: World;
-  readonly #log: InputLog;
+  readonly #log: InputTopic;
   readonly #shape: TrafficShape;
   readonly #untilMs: number;
   #quietUntil = 0;
+  #events = 0;
 
-  constructor(world: World, log: InputLog, shape: TrafficShape, untilMs: number) {
+  constructor(world: World, log: InputTopic, shape: TrafficShape, untilMs: number) {
     this.#world = world;
     this.#log = log;
     this.#shape = shape;
@@ -42,15 +45,27 @@ export class Producer {
     this.#quietUntil = Math.max(this.#quietUntil, this.#world.nowMs + forMs);
   }
 
-  burst(count: number): void {
+  burst(records: number): void {
     const { random } = this.#world;
     if (this.#world.nowMs >= this.#untilMs) return;
-    const hot = random.below(this.#log.length);
-    for (let made = 0; made < count; made++) {
-      const partition = random.chance(0.6) ? hot : random.below(this.#log.length);
-      this.#log[partition]?.push(this.#record());
-      if (random.chance(0.05)) this.#log[partition]?.push({ kind: "marker" });
+    const count = this.#log.partitions.length;
+    const hot = random.below(count);
+    for (let made = 0; made < records; made++) {
+      const partition = random.chance(0.6) ? hot : random.below(count);
+      this.#log.append(partition, this.#redelivery(partition) ?? this.#record());
+      if (random.chance(0.05)) this.#log.append(partition, { kind: "marker" });
     }
+  }
+
+  /** An event that is in the log already, sent once more by a producer that did not hear of it. */
+  #redelivery(partition: number): InputRecord | undefined {
+    const { random } = this.#world;
+    if (!random.chance(this.#shape.redelivered)) return undefined;
+    const { entries = [] } = this.#log.partitions[partition] ?? {};
+    const entry = entries[entries.length - 1 - random.below(Math.min(entries.length, 40))];
+    if (entry?.kind !== "record") return undefined;
+    const now = epochMs + Math.floor(this.#world.nowMs);
+    return { ...entry, recordTime: entry.recordTime < 0 ? -1 : now };
   }
 
   #record(): InputRecord {
@@ -66,6 +81,7 @@ export class Producer {
       recordTime,
       eventTime: Math.min(eventTime, recordTime < 0 ? now : Number.POSITIVE_INFINITY),
       key: random.pick(keys),
+      eventId: random.chance(0.05) ? "" : `event ${++this.#events}`,
       clicks: random.below(5),
       views: random.below(9),
       cost: random.below(1_000) / 100,

@@ -1,11 +1,13 @@
 import { resultKey, resultStatuses } from "../../src/results.ts";
 import { StreamError } from "../../src/errors.ts";
 import type { ResultLog, TaskOutput } from "../../src/ports.ts";
+import type { ResultHistory } from "../../src/result-history.ts";
 import type { AdStats } from "../../../contracts/src/ad-stats.ts";
 import type { SimulatedProcess } from "./process.ts";
-import type { World } from "./world.ts";
+import { Topic } from "./topic.ts";
+import { epochMs, type World } from "./world.ts";
 
-export const resultPartitions = 2;
+const resultPartitions = 2;
 
 /** What happened to one record that was not counted. */
 export type AsideRecord = {
@@ -19,9 +21,13 @@ type OpenPublish = {
   readonly partition: number;
   /** Newest claim of the process for this partition: which of its tasks speaks. */
   readonly taskSeq: number;
+  /** A checkpoint at this offset or later holds some of it. */
+  readonly heldFrom: number;
 };
 
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
+const epochOf = ({ version }: AdStats): number => Number(version >> 48n);
 
 export type Owners = {
   /** Process that the group gives the partition to. */
@@ -32,11 +38,15 @@ export type Owners = {
 
 /** Topics that the processors write: results, dead letters and late records. */
 export class SimulatedResults {
-  readonly partitions: AdStats[][] = Array.from({ length: resultPartitions }, () => []);
+  readonly topic: Topic<AdStats>;
   readonly dead: AsideRecord[] = [];
   readonly late: AsideRecord[] = [];
   /** Newest version ever published of each slot. */
   readonly newest = new Map<string, AdStats>();
+  /** When the newest row of a slot was appended, and when older code was first superseded; wall time. */
+  readonly appendedMs = new Map<string, number>();
+  readonly supersededMs = new Map<number, number>();
+  readonly #wallMs = new WeakMap<AdStats, number>();
   readonly #open = new Set<OpenPublish>();
   readonly #world: World;
   readonly #contents = new Map<string, string>();
@@ -45,11 +55,49 @@ export class SimulatedResults {
   constructor(world: World, owners: Owners) {
     this.#world = world;
     this.#owners = owners;
+    this.topic = new Topic(world, "ad_stats", resultPartitions);
   }
 
   /** Publishes not yet acknowledged, of living processes: what a checkpoint must not overtake. */
   get open(): OpenPublish[] {
     return [...this.#open].filter(({ process }) => process.alive);
+  }
+
+  superseded(partition: number): void {
+    const { nowMs } = this.#world;
+    this.supersededMs.set(partition, Math.min(nowMs, this.supersededMs.get(partition) ?? nowMs));
+  }
+
+  /** The results topic read back by `process`. */
+  history(process: SimulatedProcess): ResultHistory {
+    const rowsOfSlot = (partition: number): AdStats[] =>
+      this.topic.partitions
+        .flatMap(({ entries }) => entries)
+        .filter(({ slot }) => slot === partition);
+    return {
+      published: async (partition, { sinceMs, belowEpoch, above }) =>
+        process.request("read results back", () => {
+          const rows = rowsOfSlot(partition).filter(
+            (row) =>
+              (this.#wallMs.get(row) ?? 0) >= sinceMs &&
+              epochOf(row) < belowEpoch &&
+              Number(BigInt.asUintN(48, row.version)) > above,
+          );
+          const slots = [...new Map(rows.map((row) => [slotKey(row), row])).values()].map(
+            (row) => ({
+              key: encoder.encode(row.ad_id),
+              windowStart: row.window_start,
+              windowEnd: row.window_end,
+            }),
+          );
+          return { slots, complete: true };
+        }),
+      newestEpoch: async (partition) =>
+        process.request("read epochs back", () => {
+          const epochs = rowsOfSlot(partition).map(epochOf);
+          return { epoch: epochs.length === 0 ? undefined : Math.max(...epochs), complete: true };
+        }),
+    };
   }
 
   /** The publisher of one process: one send in flight. */
@@ -59,7 +107,7 @@ export class SimulatedResults {
       publish: async (output) => {
         const { partition } = output;
         const taskSeq = this.#owners.claim(partition, process.name);
-        const open = { process, partition, taskSeq };
+        const open = { process, partition, taskSeq, heldFrom: heldFrom(output) };
         const steps = this.#steps(process, output);
         this.#open.add(open);
         const sent = queue.then(async () => this.#send(process, steps));
@@ -125,10 +173,21 @@ export class SimulatedResults {
     }
     this.#contents.set(`${slot}@${row.version}`, content);
     const newest = this.newest.get(slot);
-    if (newest === undefined || newest.version < row.version) this.newest.set(slot, row);
+    if (newest === undefined || newest.version < row.version) {
+      this.newest.set(slot, row);
+      this.appendedMs.set(slot, this.#world.nowMs);
+    }
+    this.#wallMs.set(row, epochMs + this.#world.nowMs);
     const place = (row.window_start / 1000 + row.ad_id.length) % resultPartitions;
-    this.partitions[place]?.push(row);
+    this.topic.append(place, row);
   }
+}
+
+/** The lowest next offset that lies behind something of this output. */
+function heldFrom({ results, deadLetters, late }: TaskOutput): number {
+  const versions = Array.from(results.version).slice(0, results.count);
+  const offsets = [...deadLetters, ...late].map(({ offset }) => offset + 1);
+  return Math.min(...versions.map((version) => Math.ceil(version / 2)), ...offsets);
 }
 
 /** Names one slot of one document. */

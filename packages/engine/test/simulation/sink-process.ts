@@ -1,114 +1,185 @@
 import type { AdStats } from "../../../contracts/src/ad-stats.ts";
 import { createResultApplier, type ResultApplier } from "../../../sink/src/apply-results.ts";
+import { consumeResults, type ConsumerOptions } from "../../../sink/src/consume-results.ts";
 import type { DocumentStore } from "../../../sink/src/ports.ts";
+import { StreamError } from "../../src/errors.ts";
+import type { Coordinator } from "./coordinator.ts";
+import { GroupMember, type OffsetRange } from "./group-member.ts";
 import { SimulatedProcess } from "./process.ts";
-import type { World } from "./world.ts";
+import type { Topic } from "./topic.ts";
+import { epochMs, type World } from "./world.ts";
 
-/** The consumer group on the results topic: who reads what, and how far it is done. */
-export type ResultsGroup = {
-  readonly partitions: readonly (readonly AdStats[])[];
-  readonly committed: number[];
-  readonly owners: (string | undefined)[];
-};
+type BatchSource = ConsumerOptions["source"];
+type BatchHandler = Parameters<BatchSource["run"]>[0];
+type BatchHeader = Parameters<BatchHandler["batch"]>[2];
 
-export type MakeApplier = (store: DocumentStore, process: SimulatedProcess) => ResultApplier;
+/** The results topic and the group that reads it. */
+export type ResultsGroup = { readonly topic: Topic<AdStats>; readonly coordinator: Coordinator };
+
+export type MakeApplier = (
+  store: DocumentStore,
+  process: SimulatedProcess,
+  away: (away: boolean) => void,
+) => ResultApplier;
 
 /** The applier of the sink itself. */
-export const realApplier: MakeApplier = (store, process) =>
-  createResultApplier({
+export const realApplier: MakeApplier = (store, process, away) => {
+  const applier = createResultApplier({
     store,
     clock: process.clock,
     random: () => process.world.random.next(),
     observer: {
-      outage() {},
+      outage() {
+        away(true);
+      },
       race() {
+        away(false);
         process.world.saw("document race");
       },
     },
     cacheDocuments: process.world.random.pick([2, 10, 1_000]),
   });
+  return {
+    forget() {
+      applier.forget();
+    },
+    async apply(rows, signal) {
+      const outcome = await applier.apply(rows, signal);
+      away(false);
+      return outcome;
+    },
+  };
+};
 
-/** A sink process: reads results from where its group is, applies them, commits. */
+/** A sink process: its own consumer and applier between a simulated group and a simulated database. */
 export class SinkProcess {
   readonly process: SimulatedProcess;
   readonly #group: ResultsGroup;
-  readonly #applier: ResultApplier;
-  #epoch = 0;
-  #abort = new AbortController();
-  #queue: Promise<void> = Promise.resolve();
+  readonly #stopping = new AbortController();
 
   constructor(
     world: World,
     name: string,
     group: ResultsGroup,
-    applier: (process: SimulatedProcess) => ResultApplier,
+    applier: (process: SimulatedProcess, away: (away: boolean) => void) => ResultApplier,
     onKill: () => void,
   ) {
     this.process = new SimulatedProcess(world, name, onKill);
     this.#group = group;
-    this.#applier = applier(this.process);
-  }
-
-  /** A new assignment; what is in the air for the one before it is given up, or ends by itself. */
-  assigned(partitions: readonly number[]): void {
-    const epoch = ++this.#epoch;
-    const { world } = this.process;
-    if (world.random.chance(0.5)) this.#abort.abort();
-    const abort = new AbortController();
-    this.#abort = abort;
-    this.#queue = this.#consumeAfter(this.#queue, partitions, epoch, abort.signal);
-  }
-
-  async #consumeAfter(
-    before: Promise<void>,
-    partitions: readonly number[],
-    epoch: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await before;
-    try {
-      this.#applier.forget();
-      await this.#consume(partitions, epoch, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      this.process.world.violated(`sink ${this.process.name} stops: ${String(error)}`);
-    }
-  }
-
-  async #consume(partitions: readonly number[], epoch: number, signal: AbortSignal): Promise<void> {
-    const { random } = this.process.world;
-    const positions = new Map<number, number>();
-    for (const partition of partitions) {
-      const committed = await this.process.request(
-        "offsets",
-        () => this.#group.committed[partition],
-      );
-      positions.set(partition, committed ?? 0);
-    }
-    while (epoch === this.#epoch) {
-      let idle = true;
-      for (const [partition, position] of positions) {
-        const count = random.between(1, 60);
-        const rows = await this.process.request("read", () =>
-          this.#group.partitions[partition]?.slice(position, position + count),
-        );
-        if (rows === undefined || rows.length === 0 || epoch !== this.#epoch) continue;
-        idle = false;
-        await this.#applier.apply(rows, signal);
-        positions.set(partition, position + rows.length);
-        if (random.chance(0.8)) await this.#commit(partition, position + rows.length);
-      }
-      if (!idle) continue;
-      for (const [partition, position] of positions) await this.#commit(partition, position);
-      await this.process.clock.sleep(random.between(300, 2_000), signal);
-    }
-  }
-
-  async #commit(partition: number, position: number): Promise<void> {
-    await this.process.request("commit", () => {
-      if (this.#group.owners[partition] === this.process.name) {
-        this.#group.committed[partition] = position;
-      }
+    let storeAway = false;
+    const made = applier(this.process, (away) => {
+      storeAway = away;
     });
+    void this.#run(made, () => storeAway);
   }
+
+  async #run(applier: ResultApplier, storeAway: () => boolean): Promise<void> {
+    const { process } = this;
+    const { world } = process;
+    const options: ConsumerOptions = {
+      topic: "results",
+      source: simulatedBatches(process, this.#group),
+      read: async (partition, bytes, fromOffset) => {
+        const results = await this.#read(partition, bytes, fromOffset);
+        return { results, records: [], refused: [] };
+      },
+      applier,
+      async deadLetters() {},
+      clock: process.clock,
+      random: () => world.random.next(),
+      storeAway,
+      observer: { applied() {}, refused() {}, assigned() {}, started() {}, waiting() {} },
+    };
+    try {
+      await consumeResults(options, this.#stopping.signal);
+    } catch (error) {
+      if (process.alive) world.violated(`sink ${process.name} stops: ${String(error)}`);
+    }
+  }
+
+  async #read(partition: number, bytes: Uint8Array, fromOffset: number): Promise<AdStats[]> {
+    const { world } = this.process;
+    if (world.strikes(world.plan.describeFails)) {
+      throw new StreamError("SERVER_UNAVAILABLE", "retry", "the registry does not answer");
+    }
+    const [from = 0, to = 0] = new Float64Array(bytes.buffer);
+    const { entries = [] } = this.#group.topic.partitions[partition] ?? {};
+    return entries.slice(Math.max(from, fromOffset), to);
+  }
+}
+
+/** Record batches of the results topic: their bytes name the offsets they hold. */
+function simulatedBatches(process: SimulatedProcess, group: ResultsGroup): BatchSource {
+  let member: GroupMember | undefined;
+  const joined = (): GroupMember => {
+    if (member === undefined) throw new RangeError("the source does not run yet");
+    return member;
+  };
+  return {
+    run: async (handler, signal) => {
+      const failed = Promise.withResolvers<never>();
+      member = new GroupMember(
+        process,
+        group.topic,
+        group.coordinator,
+        {
+          assigned: (partitions) => {
+            handler.assigned(partitions);
+          },
+          deliver: async (partition, range) => deliver(process, handler, partition, range),
+          atLogEnd: (partition, nextOffset) => {
+            handler.atLogEnd(partition, nextOffset);
+          },
+          beforeRejoin: async (budgetMs) => handler.beforeRejoin(budgetMs),
+        },
+        failed.reject,
+      );
+      signal.addEventListener("abort", () => {
+        failed.reject(signal.reason);
+      });
+      member.run();
+      await failed.promise;
+    },
+    describe: async (partition) => joined().describe(partition),
+    start: (partition, offset) => {
+      joined().start(partition, offset);
+    },
+    pause: (partition) => {
+      joined().pause(partition);
+    },
+    resume: (partition) => {
+      joined().resume(partition);
+    },
+    commit: async (positions) => joined().commit(positions),
+  };
+}
+
+async function deliver(
+  { world }: SimulatedProcess,
+  handler: BatchHandler,
+  partition: number,
+  { from, to }: OffsetRange,
+): Promise<number> {
+  // A position may lie inside of a batch.
+  const baseOffset = Math.max(0, from - world.random.between(0, 3));
+  const bytes = new Uint8Array(Float64Array.of(baseOffset, to).buffer);
+  const taken = await handler.batch(partition, bytes, headerOf(baseOffset, to, world), from);
+  return taken === "done" ? to : from;
+}
+
+function headerOf(baseOffset: number, to: number, { nowMs }: World): BatchHeader {
+  return {
+    baseOffset,
+    sizeBytes: 0,
+    crc: 0,
+    codec: "none",
+    timestampType: "CreateTime",
+    transactional: false,
+    control: false,
+    lastOffsetDelta: to - 1 - baseOffset,
+    baseTimestamp: epochMs + nowMs,
+    maxTimestamp: epochMs + nowMs,
+    producerId: -1,
+    recordCount: to - baseOffset,
+  };
 }

@@ -1,9 +1,18 @@
 import type { AdStats } from "@adstream/contracts/ad-stats";
 import { adStatsSchema } from "@adstream/contracts/ad-stats";
 import { documentId } from "@adstream/contracts/documents";
-import type { Job } from "../job.ts";
+import { avroCodec } from "@adstream/kafka/avro-codec";
+import type { Job, PublishedResult } from "../job.ts";
 
 const maxInt = 2 ** 31 - 1;
+const { decode } = avroCodec(adStatsSchema, { bigintFields: ["version"] });
+
+function published(payload: Uint8Array): PublishedResult | undefined {
+  const { ad_id, window_start, window_end, slot, version } = Object(decode(payload));
+  if (typeof ad_id !== "string" || typeof version !== "bigint") return undefined;
+  const [windowStart, windowEnd] = [Number(window_start), Number(window_end)];
+  return { key: ad_id, windowStart, windowEnd, slot: Number(slot), version };
+}
 
 /** Clicks, views and cost per ad: the job this project began with. */
 export const adStats: Job = {
@@ -17,7 +26,9 @@ export const adStats: Job = {
       { field: "cost", min: 0, max: Number.MAX_VALUE },
     ],
   },
+  eventId: "event_id",
   resultSchema: adStatsSchema,
+  published,
   resultKey: ({ key, windowStart }) => documentId(windowStart, key),
   result({
     key,

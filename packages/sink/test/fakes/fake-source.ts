@@ -1,5 +1,5 @@
-import type { PartitionInfo } from "@adstream/engine/ports";
 import type { BatchHandler } from "@adstream/kafka/batch-source";
+import type { CommittedInfo } from "@adstream/kafka/partition-info";
 import type { BatchHeader } from "@adstream/kafka/record-batch";
 
 import type { ConsumerOptions } from "../../src/consume-results.ts";
@@ -9,7 +9,9 @@ export type FakeSource = ConsumerOptions["source"] & {
   handler: BatchHandler;
   /** Calls of the handler's side, in order. */
   readonly calls: string[];
-  readonly infos: Map<number, Partial<PartitionInfo> | Error>;
+  readonly infos: Map<number, Partial<CommittedInfo> | Error>;
+  /** As committed last. */
+  readonly notes: Map<number, string>;
   /** Hands over a batch of `size` records that begins at `offset`; a byte stands for a record. */
   deliver(partition: number, offset: number, size?: number): Promise<"done" | "later">;
 };
@@ -17,6 +19,7 @@ export type FakeSource = ConsumerOptions["source"] & {
 export function fakeSource(): FakeSource {
   const calls: string[] = [];
   const infos: FakeSource["infos"] = new Map();
+  const notes = new Map<number, string>();
   const unset = (): never => {
     throw new Error("the source does not run");
   };
@@ -24,6 +27,7 @@ export function fakeSource(): FakeSource {
     handler: { assigned: unset, batch: unset, atLogEnd: unset, beforeRejoin: unset },
     calls,
     infos,
+    notes,
     async run(handler, signal) {
       source.handler = handler;
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -40,7 +44,8 @@ export function fakeSource(): FakeSource {
     start: (partition, offset) => void calls.push(`start ${partition} at ${offset}`),
     pause: (partition) => void calls.push(`pause ${partition}`),
     resume: (partition) => void calls.push(`resume ${partition}`),
-    async commit(positions) {
+    async commit(positions, given) {
+      for (const [partition, note] of given ?? []) notes.set(partition, note);
       for (const [partition, offset] of positions) calls.push(`commit ${partition} at ${offset}`);
     },
     deliver(partition, offset, size = 1) {

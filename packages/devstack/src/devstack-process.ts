@@ -1,0 +1,47 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+/** The embedded servers in a process of their own; its channel ends it when this process is gone. */
+export type DevstackProcess = {
+  /** Variables that name the servers. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** Sends SIGTERM, and waits for the end. */
+  stop(): Promise<void>;
+};
+
+const program = fileURLToPath(new URL("main.ts", import.meta.url));
+
+/**
+ * Starts the embedded servers. What they say to standard error goes to this process's own.
+ *
+ * @param detached true: Ctrl-C in a terminal does not reach them
+ * @throws {Error} when they end before they are ready
+ */
+export async function startDevstackProcess({
+  detached,
+}: {
+  readonly detached: boolean;
+}): Promise<DevstackProcess> {
+  const child = spawn(process.execPath, [program], {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    detached,
+  });
+  const exited = once(child, "exit");
+  const started = Promise.withResolvers<Record<string, string>>();
+  child.on("message", (message) => {
+    const environment: unknown = Reflect.get(Object(message), "environment");
+    started.resolve({ ...Object(environment) });
+  });
+  const early = exited.then(() => {
+    throw new Error("the embedded servers ended before they were ready");
+  });
+  early.catch(() => {}); // Lost the race long ago when they end as told.
+  return {
+    environment: await Promise.race([started.promise, early]),
+    async stop() {
+      child.kill("SIGTERM");
+      await exited;
+    },
+  };
+}
