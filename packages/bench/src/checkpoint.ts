@@ -7,8 +7,9 @@ import { mostDeduplicatedIds } from "@adstream/engine/deduplicate";
 import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
 import { adName } from "./ad-events.ts";
 import { applyIds, type IdCosts } from "./event-ids.ts";
-import { type Origin, origin } from "./machine.ts";
-import { median, percentile, table } from "./table.ts";
+import type { Origin } from "./machine.ts";
+import { type Bench, type Cell, type Figures, type ResultTable, tableText } from "./results.ts";
+import { median, percentile } from "./table.ts";
 import { count } from "./throughput-options.ts";
 
 type Report = Origin & {
@@ -50,7 +51,7 @@ const windowsPerAd = 3;
 const startMs = Date.UTC(2026, 0, 1);
 
 /** Takes and restores checkpoints of one task with many open windows. @returns the exit code: 1 when a restored one differs */
-export async function checkpoint(args: readonly string[]): Promise<number> {
+export async function checkpoint(args: readonly string[], bench: Bench): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -60,7 +61,6 @@ export async function checkpoint(args: readonly string[]): Promise<number> {
       json: { type: "boolean", default: false },
     },
   });
-  const from = origin(["checkpoint", ...args]);
   const ads = Math.ceil(count("states", values.states) / windowsPerAd);
   const runs = count("runs", values.runs);
   const ids = Number(values.ids) === 0 ? 0 : count("ids", values.ids);
@@ -91,16 +91,13 @@ export async function checkpoint(args: readonly string[]): Promise<number> {
   }
   const stateBytes = task.snapshot().length;
   const states = ads * windowsPerAd;
-  const report = {
-    ...from,
-    states,
-    ads,
-    ...costs,
-    stateBytes,
-    frameBytes: frame.length,
-    runs: done,
-  };
-  process.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : text(report));
+  const frameBytes = frame.length;
+  const report = { ...bench.from, states, ads, ...costs, stateBytes, frameBytes, runs: done };
+  const figures = figuresOf(report);
+  process.stdout.write(
+    values.json ? `${JSON.stringify(report, null, 2)}\n` : text(report, figures),
+  );
+  bench.save(figures);
   return 0;
 }
 
@@ -158,46 +155,57 @@ function header(task: Task, state: Uint8Array): Parameters<typeof encodeFrame>[0
   };
 }
 
-function idLines({ ids, plainNs, newIdNs, redeliveryNs, memoryBytesPerId }: IdCosts): string[] {
-  const rows = [
-    ["without deduplication", plainNs.toFixed(0)],
-    ["under a new id", newIdNs.toFixed(0)],
-    ["redelivered", redeliveryNs.toFixed(0)],
+function figuresOf({ states, ads, ids, stateBytes, frameBytes, runs }: Report): Figures {
+  const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(2);
+  const row = (name: string, values: readonly number[]): Cell[] => [
+    name,
+    median(values),
+    percentile(values, 99),
+    Math.max(...values),
   ];
-  const memory = `${ids} event ids, UUIDs: ${memoryBytesPerId.toFixed(1)} bytes of memory each`;
-  return [memory, "", table(["a record", "ns"], rows), ""];
+  const times: ResultTable = {
+    caption: "",
+    columns: [
+      { name: "ms" },
+      { name: "median", digits: 1 },
+      { name: "p99", digits: 1 },
+      { name: "max", digits: 1 },
+    ],
+    rows: [
+      row(
+        "pause for the snapshot",
+        runs.map(({ pauseMs }) => pauseMs),
+      ),
+      row(
+        "compress and frame",
+        runs.map(({ encodeMs }) => encodeMs),
+      ),
+      row(
+        "restore",
+        runs.map(({ restoreMs }) => restoreMs),
+      ),
+    ],
+  };
+  return {
+    setting: `${states} open (ad, window) states of ${ads} ads, ${mib(stateBytes)} MiB of state, ${mib(frameBytes)} MiB a checkpoint, ${runs.length} runs`,
+    tables: ids === undefined ? [times] : [idTable(ids), times],
+    raw: { ids, runs },
+  };
 }
 
-function text({ ids, states, ads, stateBytes, frameBytes, runs: done, machine }: Report): string {
-  const row = (name: string, values: readonly number[]): string[] => [
-    name,
-    median(values).toFixed(1),
-    percentile(values, 99).toFixed(1),
-    Math.max(...values).toFixed(1),
-  ];
-  const mib = (bytes: number): string => (bytes / 2 ** 20).toFixed(2);
-  const lines = [
-    `${states} open (ad, window) states, ${ads} ads: ${mib(stateBytes)} MiB of state, ${mib(frameBytes)} MiB a checkpoint`,
-    `${machine.cores} cores of ${machine.cpu}, load ${machine.load}, ${done.length} runs`,
-    "",
-    ...(ids === undefined ? [] : idLines(ids)),
-    table(
-      ["ms", "median", "p99", "max"],
-      [
-        row(
-          "pause for the snapshot",
-          done.map((run) => run.pauseMs),
-        ),
-        row(
-          "compress and frame",
-          done.map((run) => run.encodeMs),
-        ),
-        row(
-          "restore",
-          done.map((run) => run.restoreMs),
-        ),
-      ],
-    ),
-  ];
-  return `${lines.join("\n")}\n`;
+function idTable({ ids, plainNs, newIdNs, redeliveryNs, memoryBytesPerId }: IdCosts): ResultTable {
+  return {
+    caption: `${ids} event ids, UUIDs: ${memoryBytesPerId.toFixed(1)} bytes of memory each`,
+    columns: [{ name: "a record" }, { name: "ns" }],
+    rows: [
+      ["without deduplication", plainNs],
+      ["under a new id", newIdNs],
+      ["redelivered", redeliveryNs],
+    ],
+  };
+}
+
+function text({ machine }: Report, { setting, tables }: Figures): string {
+  const where = `${machine.cores} cores of ${machine.cpu}, load ${machine.load}`;
+  return `${[setting, where, ...tables.map((one) => `\n${tableText(one)}`)].join("\n")}\n`;
 }

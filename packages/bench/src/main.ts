@@ -1,22 +1,31 @@
 import { checkpoint, checkpointUsage } from "./checkpoint.ts";
+import { type Bench, openBench } from "./results.ts";
 import { throughput } from "./throughput.ts";
 import { throughputUsage } from "./throughput-options.ts";
 
-const exitConfiguration = 64;
-const exitInternal = 70;
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<number>>> = {
-  throughput,
-  checkpoint,
+type Command = {
+  /** @returns the exit code */
+  readonly run: (args: readonly string[], bench: Bench) => Promise<number>;
+  readonly usage: string;
 };
 
-const [command = "", ...args] = process.argv.slice(2);
-const run = commands[command];
-if (run === undefined || args.includes("--help")) {
-  process.stderr.write(`${throughputUsage}\n${checkpointUsage}\n`);
-  process.exitCode = run === undefined ? exitConfiguration : 0;
+const exitConfiguration = 64;
+const exitInternal = 70;
+const commands: Readonly<Record<string, Command>> = {
+  throughput: { run: throughput, usage: throughputUsage },
+  checkpoint: { run: checkpoint, usage: checkpointUsage },
+};
+
+const [name = "", ...args] = process.argv.slice(2);
+const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+if (command === undefined || args.includes("--help")) {
+  const shown = command === undefined ? Object.values(commands) : [command];
+  const usages = shown.map(({ usage }) => `${usage}\n`).join("");
+  process.stderr.write(`${usages}--save[=name] keeps the figures in packages/bench/results\n`);
+  process.exitCode = command === undefined ? exitConfiguration : 0;
 } else {
   try {
-    process.exitCode = await run(args);
+    process.exitCode = await command.run(...openBench(name, args));
   } catch (error) {
     const { message, code }: { message: string; code?: unknown } =
       error instanceof Error ? error : { message: String(error) };
