@@ -1,4 +1,5 @@
 import { checkpoint, checkpointUsage } from "./checkpoint.ts";
+import { report, reportUsage } from "./report.ts";
 import { type Bench, openBench } from "./results.ts";
 import { throughput } from "./throughput.ts";
 import { throughputUsage } from "./throughput-options.ts";
@@ -14,6 +15,7 @@ const exitInternal = 70;
 const commands: Readonly<Record<string, Command>> = {
   throughput: { run: throughput, usage: throughputUsage },
   checkpoint: { run: checkpoint, usage: checkpointUsage },
+  report: { run: report, usage: reportUsage },
 };
 
 const [name = "", ...args] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type Origin, origin } from "./machine.ts";
 import { table } from "./table.ts";
 
@@ -67,8 +67,8 @@ function write(result: Result): void {
 }
 
 /** All that were saved, by name. */
-export function readResults(): ReadonlyMap<string, Result> {
-  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
+export function readSavedResults(): ReadonlyMap<string, Result> {
+  const files = existsSync(folder) ? readdirSync(folder) : [];
   return new Map(
     files.toSorted().map((file) => {
       const result: Result = JSON.parse(readFileSync(new URL(file, folder), "utf8"));
@@ -84,10 +84,26 @@ export function tableText({ caption, columns, rows }: ResultTable): string {
   return caption === "" ? text : `${caption}\n${text}`;
 }
 
-export function rowsText(
-  columns: readonly Column[],
-  rows: readonly (readonly Cell[])[],
-): string[][] {
+/** For a page; aligned as the formatter does it. Figures to the right. */
+export function markdownTable({ columns, rows }: ResultTable): string {
+  const lines = [columns.map(({ name }) => name), ...rowsText(columns, rows)];
+  const figures = columns.map((_, at) => at > 0 && rows.some((row) => typeof row[at] === "number"));
+  const widths = columns.map((_, at) => Math.max(3, ...lines.map((line) => line[at]?.length ?? 0)));
+  const line = (cells: readonly string[]): string => {
+    const padded = cells.map((cell, at) => {
+      const width = widths[at] ?? 0;
+      return figures[at] === true ? cell.padStart(width) : cell.padEnd(width);
+    });
+    return `| ${padded.join(" | ")} |`;
+  };
+  const rules = widths.map((width, at) =>
+    figures[at] === true ? `${"-".repeat(width - 1)}:` : "-".repeat(width),
+  );
+  const [head = [], ...body] = lines;
+  return [head, rules, ...body].map(line).join("\n");
+}
+
+function rowsText(columns: readonly Column[], rows: ResultTable["rows"]): string[][] {
   return rows.map((row) => columns.map(({ digits = 0 }, at) => cellText(row[at] ?? null, digits)));
 }
 

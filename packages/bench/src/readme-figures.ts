@@ -1,0 +1,66 @@
+import { cellText, markdownTable, type Result } from "./results.ts";
+
+/** The figures that a reader of the README wants; what was not saved is left out. */
+export function readmeFigures(results: ReadonlyMap<string, Result>): string {
+  const compared = results.get("compare");
+  const rows = picks.flatMap(({ what, from, row, figure }) => {
+    const result = results.get(from);
+    if (result === undefined) return [];
+    return [[what, figure((column) => pick(result, row, column)), `\`${result.command}\``]];
+  });
+  const columns = ["what", "figure", "command"].map((name) => ({ name }));
+  return [
+    ...(compared === undefined
+      ? []
+      : [`${compared.setting}:`, ...compared.tables.map(markdownTable)]),
+    ...(rows.length === 0 ? [] : [markdownTable({ caption: "", columns, rows })]),
+  ].join("\n\n");
+}
+
+type Pick = {
+  readonly what: string;
+  /** Name of a saved result. */
+  readonly from: string;
+  /** First cell of a row in one of its tables. */
+  readonly row: string;
+  /** Text around the cells of that row, by the name of their column. */
+  readonly figure: (cell: (column: string) => string) => string;
+};
+
+const picks: readonly Pick[] = [
+  {
+    what: "events per second, results written",
+    from: "throughput",
+    row: "adstream",
+    figure: (cell) => `${cell("events/s")} (${cell("lowest")} – ${cell("highest")})`,
+  },
+  {
+    what: "CPU seconds per million events, start included",
+    from: "throughput",
+    row: "adstream",
+    figure: (cell) => cell("CPU s/M"),
+  },
+  {
+    what: "pause of a checkpoint",
+    from: "checkpoint",
+    row: "pause for the snapshot",
+    figure: (cell) => `median ${cell("median")} ms, p99 ${cell("p99")} ms`,
+  },
+  {
+    what: "restore of a checkpoint",
+    from: "checkpoint",
+    row: "restore",
+    figure: (cell) => `median ${cell("median")} ms`,
+  },
+];
+
+/** @throws {Error} when the result has no such cell: it was saved by another version of its subcommand */
+function pick({ name, tables }: Result, row: string, column: string): string {
+  for (const { columns, rows } of tables) {
+    const found = rows.find(([first]) => first === row);
+    const at = columns.findIndex((one) => one.name === column);
+    if (found !== undefined && at >= 0)
+      return cellText(found[at] ?? null, columns[at]?.digits ?? 0);
+  }
+  throw new Error(`result ${name} has no ${column} of ${row}: save it again`);
+}
