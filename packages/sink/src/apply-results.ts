@@ -51,11 +51,17 @@ export interface ResultApplier {
 
 /** About 1 KiB each; holds the open windows of 10,000 ads and more. */
 const defaultCacheDocuments = 50_000;
+/** A result comes at every change of a window, a last one when it closes; one that comes later costs a read. */
+const cacheIdleMs = 5 * 60_000;
 /** Of one insert, in a row. Twice may be somebody who inserts and deletes. */
 const maxContests = 3;
 
 export function createResultApplier(options: ApplierOptions): ResultApplier {
-  const cache = createDocumentCache(options.cacheDocuments ?? defaultCacheDocuments);
+  const cache = createDocumentCache({
+    maxDocuments: options.cacheDocuments ?? defaultCacheDocuments,
+    maxIdleMs: cacheIdleMs,
+    nowMs: () => options.clock.nowMs(),
+  });
   return {
     apply: (results, signal) => applyUntilDone(options, cache, results, signal),
     forget: () => {

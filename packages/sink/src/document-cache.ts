@@ -1,6 +1,6 @@
 import type { AdStatsDocument } from "@adstream/contracts/documents";
 
-/** Documents as we last wrote them, at most `maxDocuments`; the least recently used goes first. */
+/** Documents as we last wrote them. What was not used for too long goes, and above the bound what was used longest ago. */
 export interface DocumentCache {
   get(id: string): AdStatsDocument | undefined;
   put(document: AdStatsDocument): void;
@@ -9,33 +9,50 @@ export interface DocumentCache {
   readonly size: number;
 }
 
+export type CacheBounds = {
+  readonly maxDocuments: number;
+  /** Windows close, and nobody asks for their documents any more: without it every window ever seen is kept up to the bound. */
+  readonly maxIdleMs: number;
+  /** Monotonic. */
+  readonly nowMs: () => number;
+};
+
+type Entry = { readonly document: AdStatsDocument; readonly usedMs: number };
+
 /** A cache only saves reads: the compare-and-set notices when it is wrong. */
-export function createDocumentCache(maxDocuments: number): DocumentCache {
-  // A Map keeps insertion order, so its first key is the one used longest ago.
-  const documents = new Map<string, AdStatsDocument>();
+export function createDocumentCache({
+  maxDocuments,
+  maxIdleMs,
+  nowMs,
+}: CacheBounds): DocumentCache {
+  // A Map keeps insertion order, so its first entry is the one used longest ago.
+  const entries = new Map<string, Entry>();
+  const use = (document: AdStatsDocument): void => {
+    entries.delete(document._id);
+    entries.set(document._id, { document, usedMs: nowMs() });
+  };
   return {
     get size() {
-      return documents.size;
+      return entries.size;
     },
     get(id) {
-      const document = documents.get(id);
-      if (document === undefined) return undefined;
-      documents.delete(id);
-      documents.set(id, document);
+      const document = entries.get(id)?.document;
+      if (document !== undefined) use(document);
       return document;
     },
     put(document) {
-      documents.delete(document._id);
-      documents.set(document._id, document);
-      if (documents.size <= maxDocuments) return;
-      const oldest = documents.keys().next();
-      if (!oldest.done) documents.delete(oldest.value);
+      use(document);
+      const idleSinceMs = nowMs() - maxIdleMs;
+      for (const [id, { usedMs }] of entries) {
+        if (entries.size <= maxDocuments && usedMs >= idleSinceMs) break;
+        entries.delete(id);
+      }
     },
     drop(id) {
-      documents.delete(id);
+      entries.delete(id);
     },
     clear() {
-      documents.clear();
+      entries.clear();
     },
   };
 }
