@@ -8,7 +8,7 @@ import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
 import { adName } from "./ad-events.ts";
 import { applyIds, type IdCosts } from "./event-ids.ts";
 import type { Origin } from "./machine.ts";
-import { type Bench, type Cell, type Figures, type ResultTable, tableText } from "./results.ts";
+import { type Bench, type Cell, type Figures, figuresText, type ResultTable } from "./results.ts";
 import { median, percentile } from "./table.ts";
 import { count } from "./throughput-options.ts";
 
@@ -95,7 +95,7 @@ export async function checkpoint(args: readonly string[], bench: Bench): Promise
   const report = { ...bench.from, states, ads, ...costs, stateBytes, frameBytes, runs: done };
   const figures = figuresOf(report);
   process.stdout.write(
-    values.json ? `${JSON.stringify(report, null, 2)}\n` : text(report, figures),
+    values.json ? `${JSON.stringify(report, null, 2)}\n` : figuresText(bench.from, figures),
   );
   bench.save(figures);
   return 0;
@@ -203,9 +203,4 @@ function idTable({ ids, plainNs, newIdNs, redeliveryNs, memoryBytesPerId }: IdCo
       ["redelivered", redeliveryNs],
     ],
   };
-}
-
-function text({ machine }: Report, { setting, tables }: Figures): string {
-  const where = `${machine.cores} cores of ${machine.cpu}, load ${machine.load}`;
-  return `${[setting, where, ...tables.map((one) => `\n${tableText(one)}`)].join("\n")}\n`;
 }

@@ -78,6 +78,11 @@ export function readSavedResults(): ReadonlyMap<string, Result> {
 }
 
 /** For a terminal. */
+export function figuresText({ machine }: Origin, { setting, tables }: Figures): string {
+  const where = `${machine.cores} cores of ${machine.cpu}, load ${machine.load}`;
+  return `${[setting, where, ...tables.map((one) => `\n${tableText(one)}`)].join("\n")}\n`;
+}
+
 export function tableText({ caption, columns, rows }: ResultTable): string {
   const names = columns.map(({ name }) => name);
   const text = table(names, rowsText(columns, rows));

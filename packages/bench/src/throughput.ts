@@ -6,13 +6,16 @@ import { spanMs } from "./ad-events.ts";
 import { registerCodecs } from "./codecs.ts";
 import { type Drain, type DrainOptions, drainWithProcessor, drainWithStock } from "./drain.ts";
 import { type Filled, fillTopic } from "./fill-topic.ts";
-import { type Origin, origin } from "./machine.ts";
+import type { Origin } from "./machine.ts";
 import { isRight } from "./oracle.ts";
+import { type Bench, figuresText } from "./results.ts";
 import { openServers } from "./servers.ts";
-import { median, table } from "./table.ts";
+import { median } from "./table.ts";
+import { throughputFigures } from "./throughput-figures.ts";
 import { type ThroughputOptions, throughputOptions } from "./throughput-options.ts";
 
-type Report = Origin & {
+/** What was drained, and how. */
+export type Report = Origin & {
   readonly servers: string;
   readonly options: ThroughputOptions;
   readonly topicBytes: number;
@@ -38,9 +41,24 @@ type Medians = Pick<Drain, "client" | (typeof measures)[number]>;
  * Fills a topic with seeded events and drains it with the processor and with a stock consumer, in turns.
  * @returns the exit code: 1 when a result is wrong
  */
-export async function throughput(args: readonly string[]): Promise<number> {
+export async function throughput(args: readonly string[], bench: Bench): Promise<number> {
   const options = throughputOptions(args);
-  const from = origin(["throughput", ...args]);
+  const report = await measureThroughput(options, bench.from);
+  const figures = throughputFigures(report);
+  process.stdout.write(
+    options.json ? `${JSON.stringify(report, null, 2)}\n` : figuresText(bench.from, figures),
+  );
+  if (!allRight(report)) return 1;
+  bench.save(figures);
+  return 0;
+}
+
+export function allRight({ drains }: Report): boolean {
+  return drains.every(({ rows }) => isRight(rows));
+}
+
+/** Drains the same topic `runs` times with each client, and says each on standard error. */
+export async function measureThroughput(options: ThroughputOptions, from: Origin): Promise<Report> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
   registerCodecs();
   await using servers = await openServers();
@@ -67,13 +85,11 @@ export async function throughput(args: readonly string[]): Promise<number> {
       };
       for (const client of clients) {
         const drained = await drain(client, { ...shared, run: `${name}-${client}-${run}` });
-        say(row(drained).join("  "));
+        say(line(drained));
         drains.push(drained);
       }
     }
-    const report = summarise(from, servers.description, options, filled, drains);
-    process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : text(report));
-    return drains.every(({ rows }) => isRight(rows)) ? 0 : 1;
+    return summarise(from, servers.description, options, filled, drains);
   } finally {
     await admin.client.deleteTopics({ topics: [topic] });
   }
@@ -103,7 +119,8 @@ async function fill({ kafka, admin, topic, options }: Target, registry: string):
   return fillTopic({ ...options, kafka, admin, topic, schemaId, startMs });
 }
 
-async function registerSchema(registry: string, subject: string): Promise<number> {
+/** @returns its id */
+export async function registerSchema(registry: string, subject: string): Promise<number> {
   const response = await fetch(`${registry}/subjects/${subject}/versions`, {
     method: "POST",
     headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
@@ -156,40 +173,8 @@ function mediansOf(client: Drain["client"], drains: readonly Drain[]): Medians {
   return { ...first, ...figures };
 }
 
-const head = ["client", "events/s", "s", "CPU s/M", "without start", "RSS MiB", "right", "wrong"];
-
-function row(drained: Drain): string[] {
-  const { client, rows } = drained;
-  return [
-    ...figures(client, drained),
-    String(rows.right),
-    String(rows.wrong + rows.missing + rows.extra),
-  ];
-}
-
-function figures(name: string, drained: Medians): string[] {
-  return [
-    name,
-    drained.eventsPerSecond.toLocaleString("en"),
-    drained.seconds.toFixed(2),
-    drained.cpuSecondsPerMillion.toFixed(3),
-    drained.cpuSecondsPerMillionRunning.toFixed(3),
-    drained.peakRssMiB.toFixed(0),
-  ];
-}
-
-function text({ drains, medians, rateRatio, cpuRatio, options, servers, machine }: Report): string {
-  const { cpu, cores, load } = machine;
-  const lines = [
-    `${options.events} events, ${options.ads} ads, ${options.partitions} partitions, codec ${options.codec}, ${servers}`,
-    `${cores} cores of ${cpu}, load ${load}`,
-    "",
-    table(head, [
-      ...drains.map(row),
-      ...(options.runs > 1 ? medians.map((one) => figures(`${one.client}, median`, one)) : []),
-    ]),
-    "",
-    `adstream : kafkajs = ${rateRatio.toFixed(1)} x the events/s, CPU 1 : ${cpuRatio.toFixed(1)}`,
-  ];
-  return `${lines.join("\n")}\n`;
+function line({ client, eventsPerSecond, cpuSecondsPerMillion, peakRssMiB, rows }: Drain): string {
+  const rate = eventsPerSecond.toLocaleString("en");
+  const wrong = rows.wrong + rows.missing + rows.extra;
+  return `${client} ${rate} events/s, ${cpuSecondsPerMillion.toFixed(3)} CPU s/M, ${peakRssMiB.toFixed(0)} MiB, rows: ${rows.right} right, ${wrong} wrong`;
 }
