@@ -63,6 +63,13 @@ function expire(low: number): void {
   );
 }
 
+/** Ten processed and ten more that nobody read, of which the first four are gone. */
+async function fourExpired(): Promise<void> {
+  await tenProcessed();
+  world.log.append(0, ...records.slice(10, 20));
+  expire(14);
+}
+
 const count = (): number | undefined => topic.documents().get("0/a")?.records;
 const newest = () => [...world.frames().values()].at(-1)?.header;
 
@@ -101,9 +108,7 @@ describe("a halt", () => {
   );
 
   test("is not lifted a second time for a task that took records in this process", async () => {
-    await tenProcessed();
-    world.log.append(0, ...records.slice(10, 20));
-    expire(14);
+    await fourExpired();
     const one = started("one", ["accept-gap"]);
     await assign(one, 0);
     await live(32, one);
@@ -118,9 +123,7 @@ describe("a halt", () => {
 
   test("of one task does not permit anything for the tasks that need nothing", async () => {
     world.log.append(1, ...records.slice(0, 5));
-    await tenProcessed();
-    world.log.append(0, ...records.slice(10, 20));
-    expire(14);
+    await fourExpired();
     const one = started("one", [...operatorFlags]);
     await assign(one, 0, 1);
     await live(32, one);
@@ -130,9 +133,7 @@ describe("a halt", () => {
 });
 
 test("a gap is named, counted, and gone on over with what was there before it", async () => {
-  await tenProcessed();
-  world.log.append(0, ...records.slice(10, 20));
-  expire(14);
+  await fourExpired();
   const one = started("one", ["accept-gap"]);
   await assign(one, 0);
   await live(32, one);
@@ -143,9 +144,7 @@ test("a gap is named, counted, and gone on over with what was there before it", 
 });
 
 test("a gap that was not audited is not gone on over", async () => {
-  await tenProcessed();
-  world.log.append(0, ...records.slice(10, 20));
-  expire(14);
+  await fourExpired();
   const failure = new Error("the audit topic does not answer");
   const operator = { permits: () => true, audit: () => Promise.reject(failure) };
   const one = started("one", [], { operator });

@@ -4,10 +4,13 @@ import { expect, test } from "vitest";
 import type { ServiceProcess } from "../../src/service-process.ts";
 import { scrape } from "./fixture/metrics.ts";
 import { openPipeline, type Pipeline, preload, sumOf } from "./fixture/pipeline.ts";
+import { finishFlow, patient } from "./fixture/proxied.ts";
 import { mountSmallDisk } from "./fixture/small-disk.ts";
 
 const args = ["--rate=1000", "--ads=60", "--late-ratio=0.01", "--seed=21"];
 const failures = "adstream_checkpoint_failures_total";
+/** A busy machine takes its time; a quiet one is there at once. */
+const soon = { timeout: 60_000, interval: 50 };
 
 /** A pipeline whose processor's disk can be made to fail. */
 async function openFaultyDisk(kind: "small" | "any" = "any"): Promise<
@@ -20,7 +23,7 @@ async function openFaultyDisk(kind: "small" | "any" = "any"): Promise<
   }
 > {
   await using opening = new AsyncDisposableStack();
-  const pipeline = opening.use(await openPipeline());
+  const pipeline = opening.use(await openPipeline({ settings: patient }));
   const { start, scope } = pipeline;
   const checkpoints = join(scope.directory, "checkpoints");
   const small = kind === "small" ? opening.use(await mountSmallDisk(checkpoints)) : undefined;
@@ -39,13 +42,7 @@ async function openFaultyDisk(kind: "small" | "any" = "any"): Promise<
     fail: (how) =>
       how === "full" && small ? small.fill() : writeFile(file, how === "full" ? "ENOSPC" : how),
     mend: () => (small ? small.free() : rm(file)),
-    async finish(processor) {
-      expect(await producer.stop()).toMatchObject({ code: 0 });
-      await pipeline.drained(processor);
-      expect(await processor.stop()).toMatchObject({ code: 0, stderr: "" });
-      await pipeline.exact();
-      expect(await sink.stop()).toMatchObject({ code: 0, stderr: "" });
-    },
+    finish: (processor) => finishFlow({ pipeline }, { producer, processor, sink }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -67,7 +64,7 @@ test.each([
     await reads(first, 500);
     await fail(how);
     await reads(first, 1_500);
-    await expect.poll(() => scrape(first, failures), { timeout: 10_000 }).toBeGreaterThan(2);
+    await expect.poll(() => scrape(first, failures), soon).toBeGreaterThan(2);
     first.send("SIGKILL");
     expect(await first.exited).toMatchObject({ signal: "SIGKILL" });
 
@@ -113,25 +110,29 @@ test.each([
   const { pipeline, processor, finish } = disk;
   const first = processor("processor-1");
   await reads(first, 1_500);
+  // A claim, the checkpoint to go back to, and the one to spoil.
+  const enough = async (): Promise<number> =>
+    (await checkpointFiles(pipeline)).filter((names) => names.length > 2).length;
+  await expect.poll(enough, soon).toBe(2);
   first.send("SIGKILL");
   await first.exited;
-  for (const file of await newestFiles(pipeline)) await spoil(file, await readFile(file));
+  for (const names of await checkpointFiles(pipeline)) {
+    const newest = names.at(-1) ?? "";
+    await spoil(newest, await readFile(newest));
+  }
   const second = processor("processor-2");
   await reads(second, 500);
   expect(await scrape(second, "adstream_checkpoints_unreadable_total")).toBe(2);
   await finish(second);
 });
 
-/** The highest number of each partition. */
-async function newestFiles({ scope }: Pipeline): Promise<string[]> {
+/** What each partition has, the oldest first. */
+async function checkpointFiles({ scope }: Pipeline): Promise<string[][]> {
   const root = join(scope.directory, "checkpoints");
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
-  const newest = new Map<string, string>();
-  for (const entry of entries) {
-    if (!entry.isFile() || !/^\d+$/.test(entry.name)) continue;
-    if ((newest.get(entry.parentPath) ?? "") < entry.name) {
-      newest.set(entry.parentPath, entry.name);
-    }
-  }
-  return [...newest].map(([folder, name]) => join(folder, name));
+  const numbered = entries.filter((entry) => entry.isFile() && /^\d+$/.test(entry.name));
+  const folders = Map.groupBy(numbered, ({ parentPath }) => parentPath);
+  return [...folders].map(([folder, files]) =>
+    files.map(({ name }) => join(folder, name)).toSorted(),
+  );
 }

@@ -3,9 +3,12 @@ import { expect, test } from "vitest";
 import type { ServiceProcess } from "../../src/service-process.ts";
 import { scrape } from "./fixture/metrics.ts";
 import { openPipeline, type Pipeline, sumOf } from "./fixture/pipeline.ts";
+import { finishFlow, patient } from "./fixture/proxied.ts";
 
 const args = ["--rate=1000", "--ads=60", "--late-ratio=0.01", "--seed=24"];
 const bucket = "checkpoints";
+/** A busy machine takes its time; a quiet one is there at once. */
+const soon = { timeout: 60_000, interval: 50 };
 const published = "adstream_results_published_total";
 
 /** A pipeline whose processors keep their checkpoints in a bucket. */
@@ -18,20 +21,18 @@ async function openBucketRun(): Promise<
 > {
   await using opening = new AsyncDisposableStack();
   const gcs = opening.use(await startGcs({ buckets: [bucket] }));
-  const settings = { CHECKPOINT_URL: `gs://${bucket}/run`, STORAGE_EMULATOR_HOST: gcs.url };
+  const settings = {
+    ...patient,
+    CHECKPOINT_URL: `gs://${bucket}/run`,
+    STORAGE_EMULATOR_HOST: gcs.url,
+  };
   const pipeline = opening.use(await openPipeline({ settings }));
   const [producer, sink] = [pipeline.start("producer", { args }), pipeline.start("sink")];
   const resources = opening.move();
   return {
     gcs,
     pipeline,
-    async finish(processor) {
-      expect(await producer.stop()).toMatchObject({ code: 0 });
-      await pipeline.drained(processor);
-      expect(await processor.stop()).toMatchObject({ code: 0, stderr: "" });
-      await pipeline.exact();
-      expect(await sink.stop()).toMatchObject({ code: 0, stderr: "" });
-    },
+    finish: (processor) => finishFlow({ pipeline }, { producer, processor, sink }),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }
@@ -51,14 +52,14 @@ function newest({ buckets }: GcsServer): number[] {
 async function checkpoints(gcs: GcsServer, count: number): Promise<void> {
   const before = newest(gcs);
   const grown = (): boolean => newest(gcs).every((seq, at) => seq >= (before[at] ?? 0) + count);
-  await expect.poll(grown, { timeout: 20_000, interval: 50 }).toBe(true);
+  await expect.poll(grown, soon).toBe(true);
 }
 
 async function readsAndPublishes(processor: ServiceProcess, records: number): Promise<void> {
   const results = await scrape(processor, published);
   const goal = sumOf(processor.status["tasks"], "in") + records;
   await processor.until("reading", ({ status }) => sumOf(status["tasks"], "in") >= goal);
-  expect(await scrape(processor, published)).toBeGreaterThan(results);
+  await expect.poll(() => scrape(processor, published), soon).toBeGreaterThan(results);
 }
 
 test("GCS 503 and 429: processing and publishing go on, and so do checkpoints when it is over", async () => {
@@ -68,7 +69,7 @@ test("GCS 503 and 429: processing and publishing go on, and so do checkpoints wh
   await checkpoints(gcs, 2);
   for (const status of [503, 429]) {
     const fault = gcs.faults.add({ action: { status }, count: Infinity });
-    await expect.poll(() => fault.hits, { timeout: 20_000, interval: 50 }).toBeGreaterThan(2);
+    await expect.poll(() => fault.hits, soon).toBeGreaterThan(2);
     const before = newest(gcs);
     await readsAndPublishes(processor, 1_500);
     expect(newest(gcs)).toEqual(before);
@@ -88,7 +89,7 @@ test("GCS lost response: each upload whose answer is lost meets itself as a 412,
   const before = newest(gcs);
   const asked = gcs.requests.length;
   const fault = gcs.faults.add({ operation: "upload", action: "lose-response", count: lost });
-  await expect.poll(() => fault.hits, { timeout: 30_000, interval: 50 }).toBe(lost);
+  await expect.poll(() => fault.hits, soon).toBe(lost);
   await checkpoints(gcs, 1);
   const uploads = gcs.requests.slice(asked).filter((line) => line.startsWith("upload"));
   // One number each, whatever became of the first attempt: nothing was tried under another one.
@@ -107,10 +108,11 @@ test.each(["before", "after"] as const)(
     const { gcs, pipeline, finish } = run;
     const first = pipeline.start("processor", { name: "processor-1" });
     await checkpoints(gcs, 2);
-    const before = newest(gcs);
     const fault = gcs.faults.add({ operation: "upload", action: "late", count: Infinity });
+    const before = newest(gcs);
+    await expect.poll(() => fault.hits, soon).toBe(2);
     await readsAndPublishes(first, 1_500);
-    expect([fault.hits, newest(gcs)]).toEqual([2, before]);
+    expect(newest(gcs)).toEqual(before);
     first.send("SIGKILL");
     expect(await first.exited).toMatchObject({ signal: "SIGKILL" });
     fault.remove();
