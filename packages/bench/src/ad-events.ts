@@ -25,8 +25,8 @@ export type EventChunk = {
 /** Event time goes on this fast. */
 const eventsPerMs = 20;
 /** Event times lag behind the log by up to this, uniformly; well within the processor's delay, so no event is late. */
-const disorderMs = 2_000;
-const chunkEvents = 20_000;
+export const disorderMs = 2_000;
+export const chunkEvents = 20_000;
 
 /** Seeded events: half of them repeat the ad of the one before. */
 export function* adEvents({ events, ads, seed, startMs }: EventOptions): Generator<EventChunk> {
@@ -58,7 +58,7 @@ export function adName(ad: number): string {
   return `ad_${String(ad).padStart(4, "0")}`;
 }
 
-function createChunk(): EventChunk {
+export function createChunk(): EventChunk {
   return {
     count: 0,
     ad: new Int32Array(chunkEvents),
@@ -71,7 +71,7 @@ function createChunk(): EventChunk {
 }
 
 /** Mulberry32, as whole numbers below a bound. */
-function randomBelow(seed: number): (bound: number) => number {
+export function randomBelow(seed: number): (bound: number) => number {
   let state = seed | 0;
   return (bound) => {
     state = (state + 0x6d2b79f5) | 0;

@@ -75,7 +75,7 @@ export async function fillTopic(options: FillOptions): Promise<Filled> {
 }
 
 /** Confluent's frame and the Avro datum, by avsc: what other people's producers write. */
-function valueWriter(schemaId: number, name: (ad: number) => string = adName): ValueWriter {
+export function valueWriter(schemaId: number, name: (ad: number) => string = adName): ValueWriter {
   const type = avro.Type.forSchema(JSON.parse(adEventSchema));
   const names = new Map<number, string>();
   const nameOf = (ad: number): string => {
@@ -98,7 +98,7 @@ function valueWriter(schemaId: number, name: (ad: number) => string = adName): V
   };
 }
 
-function closingChunk(time: number): EventChunk {
+export function closingChunk(time: number): EventChunk {
   const zero = Int32Array.of(0);
   return {
     count: 1,
@@ -111,11 +111,15 @@ function closingChunk(time: number): EventChunk {
   };
 }
 
-function adKeys(ads: number): Buffer[] {
+export function adKeys(ads: number): Buffer[] {
   return Array.from({ length: ads }, (_, ad) => Buffer.from(adName(ad)));
 }
 
-function adPartitions({ topic, ads, partitions }: FillOptions): Int32Array {
+export function adPartitions({
+  topic,
+  ads,
+  partitions,
+}: Pick<FillOptions, "topic" | "ads" | "partitions">): Int32Array {
   const partition = kafkajs.Partitioners.DefaultPartitioner();
   const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({
     partitionErrorCode: 0,
@@ -129,13 +133,18 @@ function adPartitions({ topic, ads, partitions }: FillOptions): Int32Array {
   );
 }
 
-type Sockets = AsyncDisposable & {
+export type Sockets = AsyncDisposable & {
   send(produce: Produce): Promise<void>;
+  /** In one request to each leader. */
+  sendTogether(produces: readonly Produce[]): Promise<void>;
   flush(): Promise<void>;
 };
 
 /** A socket to each leader. */
-async function openSockets({ admin, topic }: FillOptions): Promise<Sockets> {
+export async function openSockets({
+  admin,
+  topic,
+}: Pick<FillOptions, "admin" | "topic">): Promise<Sockets> {
   const { brokers } = await admin.describeCluster();
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
   const open = new Map<number, ProduceSocket>();
@@ -150,6 +159,10 @@ async function openSockets({ admin, topic }: FillOptions): Promise<Sockets> {
   return {
     async send(produce) {
       await byPartition.get(produce.partition)?.send(produce);
+    },
+    async sendTogether(produces) {
+      const byLeader = Map.groupBy(produces, ({ partition }) => byPartition.get(partition));
+      for (const [socket, theirs] of byLeader) await socket?.send(...theirs);
     },
     async flush() {
       for (const socket of open.values()) await socket.flush();

@@ -1,4 +1,6 @@
 import { checkpoint, checkpointUsage } from "./checkpoint.ts";
+import { latency } from "./latency.ts";
+import { latencyUsage } from "./latency-options.ts";
 import { report, reportUsage } from "./report.ts";
 import { type Bench, openBench } from "./results.ts";
 import { throughput } from "./throughput.ts";
@@ -16,6 +18,7 @@ const commands: Readonly<Record<string, Command>> = {
   throughput: { run: throughput, usage: throughputUsage },
   checkpoint: { run: checkpoint, usage: checkpointUsage },
   report: { run: report, usage: reportUsage },
+  latency: { run: latency, usage: latencyUsage },
 };
 
 const [name = "", ...args] = process.argv.slice(2);

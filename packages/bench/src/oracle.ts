@@ -3,9 +3,10 @@ import { adName, type EventChunk } from "./ad-events.ts";
 /** One (ad, window), as anybody counts it. */
 export type WindowSums = { count: number; clicks: number; views: number; cost: number };
 
+export type OracleWindow = { readonly sizeMs: number; readonly slideMs: number };
+
 /** The processor's default window. */
-const sizeMs = 60_000;
-const slideMs = 30_000;
+const defaultWindow: OracleWindow = { sizeMs: 60_000, slideMs: 30_000 };
 /** Costs are sums of doubles, in another order here than there. */
 const costTolerance = 1e-9;
 
@@ -17,12 +18,15 @@ export class Oracle {
   /** Window start / slide * ads + ad -> sums; costs in cents. */
   readonly #sums = new Map<number, WindowSums>();
   readonly #ads: number;
+  readonly #window: OracleWindow;
 
-  constructor(ads: number) {
+  constructor(ads: number, window = defaultWindow) {
     this.#ads = ads;
+    this.#window = window;
   }
 
   count({ count, ad, time, clicks, views, cents }: EventChunk): void {
+    const { sizeMs, slideMs } = this.#window;
     for (let row = 0; row < count; row++) {
       const newest = Math.floor((time[row] ?? 0) / slideMs);
       for (let slide = newest; (slide + sizeMs / slideMs) * slideMs > (time[row] ?? 0); slide--) {
@@ -40,7 +44,7 @@ export class Oracle {
     const rows = new Map<string, WindowSums>();
     for (const [key, sums] of this.#sums) {
       const ad = key % this.#ads;
-      const startMs = ((key - ad) / this.#ads) * slideMs;
+      const startMs = ((key - ad) / this.#ads) * this.#window.slideMs;
       rows.set(rowKey(startMs, adName(ad)), { ...sums, cost: sums.cost / 100 });
     }
     return rows;

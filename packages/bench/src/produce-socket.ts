@@ -13,6 +13,9 @@ const produceVersion = 7;
 const clientId = "adstream-bench";
 const ackTimeoutMs = 30_000;
 const maxInFlight = 16;
+const requestHeadBytes = 32;
+const partitionHeadBytes = 8;
+const partitionResponseBytes = 30;
 
 /**
  * Sends finished record batches to one broker, as Produce requests v7 over a plain socket:
@@ -42,12 +45,21 @@ export class ProduceSocket {
     return new ProduceSocket(socket);
   }
 
-  /** @throws {Error} when an earlier batch was refused, too */
-  async send(produce: Produce): Promise<void> {
+  /**
+   * In one request.
+   * @param produces at least one, to different partitions of one topic
+   * @throws {Error} when an earlier batch was refused, too
+   */
+  async send(...produces: readonly Produce[]): Promise<void> {
     await this.#below(maxInFlight);
     this.#inFlight++;
-    this.#socket.write(requestHead(produce));
-    this.#socket.write(produce.batch);
+    this.#socket.cork();
+    this.#socket.write(requestHead(produces));
+    for (const { partition, batch } of produces) {
+      this.#socket.write(partitionHead(partition, batch));
+      this.#socket.write(batch);
+    }
+    this.#socket.uncork();
   }
 
   /** Waits until every batch is acknowledged. */
@@ -91,10 +103,11 @@ export class ProduceSocket {
   }
 }
 
-function requestHead({ topic, partition, batch }: Produce): Buffer {
-  const text = clientId.length + Buffer.byteLength(topic);
-  const head = Buffer.alloc(40 + text);
-  let at = head.writeInt32BE(head.length - 4 + batch.length, 0);
+function requestHead(produces: readonly Produce[]): Buffer {
+  const topic = produces[0]?.topic ?? "";
+  const head = Buffer.alloc(requestHeadBytes + clientId.length + Buffer.byteLength(topic));
+  const bytes = produces.reduce((sum, { batch }) => sum + partitionHeadBytes + batch.length, 0);
+  let at = head.writeInt32BE(head.length - 4 + bytes, 0);
   at = head.writeInt16BE(produceKey, at);
   at = head.writeInt16BE(produceVersion, at);
   at = head.writeInt32BE(0, at); // correlation id: answers come in order
@@ -104,9 +117,14 @@ function requestHead({ topic, partition, batch }: Produce): Buffer {
   at = head.writeInt32BE(ackTimeoutMs, at);
   at = head.writeInt32BE(1, at);
   at = writeString(head, at, topic);
-  at = head.writeInt32BE(1, at);
-  at = head.writeInt32BE(partition, at);
-  head.writeInt32BE(batch.length, at);
+  head.writeInt32BE(produces.length, at);
+  return head;
+}
+
+function partitionHead(partition: number, batch: Buffer): Buffer {
+  const head = Buffer.alloc(partitionHeadBytes);
+  head.writeInt32BE(partition, 0);
+  head.writeInt32BE(batch.length, 4);
   return head;
 }
 
@@ -115,8 +133,13 @@ function writeString(into: Buffer, position: number, text: string): number {
   return at + into.write(text, at);
 }
 
-/** size int32 | correlation id int32 | one topic: name string | one partition: index int32, error int16 | … */
+/** size int32 | correlation id int32 | one topic: name string | partitions [index int32, error int16, …] */
 function errorCodeOf(response: Buffer): number {
-  const nameBytes = response.readInt16BE(12);
-  return response.readInt16BE(14 + nameBytes + 8);
+  const partitionsAt = 14 + response.readInt16BE(12);
+  const count = response.readInt32BE(partitionsAt);
+  for (let index = 0; index < count; index++) {
+    const code = response.readInt16BE(partitionsAt + 8 + index * partitionResponseBytes);
+    if (code !== 0) return code;
+  }
+  return 0;
 }

@@ -14,6 +14,15 @@ export type Results = {
   readonly lastAt: number;
 };
 
+/** One record of a results topic. */
+export type ResultRecord = {
+  /** When it was in the log, epoch ms. */
+  readonly at: number;
+  readonly version: bigint;
+  readonly status: string;
+  readonly count: number;
+};
+
 type Slot = {
   readonly version: bigint;
   readonly status: string;
@@ -37,6 +46,26 @@ export async function readResults(kafka: Kafka, admin: Admin, topic: string): Pr
     if (known === undefined || slot.version > known.version) slots.set(id, slot);
   });
   return { rows: sumSlots(slots), records, lastAt };
+}
+
+/** Every record of a results topic by `rowKey`, versions in order; of a topic whose ads have one slot each. */
+export async function readResultRecords(
+  kafka: Kafka,
+  admin: Admin,
+  topic: string,
+): Promise<Map<string, ResultRecord[]>> {
+  const records = new Map<string, ResultRecord[]>();
+  await readAll(kafka, admin, topic, (value, at) => {
+    const { slot } = parse(value);
+    if (slot === undefined) return;
+    const { key, version, status, count } = slot;
+    const known = records.get(key);
+    const record = { at, version, status, count };
+    if (known === undefined) records.set(key, [record]);
+    else known.push(record);
+  });
+  for (const known of records.values()) known.sort((a, b) => Number(a.version - b.version));
+  return records;
 }
 
 function sumSlots(slots: ReadonlyMap<string, Slot>): Map<string, WindowSums> {

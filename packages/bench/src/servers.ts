@@ -8,6 +8,8 @@ export type Servers = AsyncDisposable & {
   readonly environment: Readonly<Record<string, string>>;
   readonly brokers: readonly string[];
   readonly registryUrl: string;
+  /** Empty unless MongoDB was asked for. */
+  readonly mongoUrl: string;
 };
 
 /** The embedded servers ask for no credentials, whatever the environment says of others. */
@@ -24,10 +26,14 @@ const openRegistry = {
   SCHEMA_REGISTRY_PASSWORD_FILE: "",
 };
 
-/** Kafka and the registry of the environment; what it does not name is embedded, in a process of its own. */
-export async function openServers(): Promise<Servers> {
-  const { KAFKA_BROKERS: brokers = "", SCHEMA_REGISTRY_URL: registry = "" } = process.env;
-  const lacking = brokers === "" || registry === "";
+/** Servers of the environment; what it does not name is embedded, in a process of its own. */
+export async function openServers({ mongo = false } = {}): Promise<Servers> {
+  const {
+    KAFKA_BROKERS: brokers = "",
+    SCHEMA_REGISTRY_URL: registry = "",
+    MONGODB_URL: mongodb = "",
+  } = process.env;
+  const lacking = brokers === "" || registry === "" || (mongo && mongodb === "");
   const embedded = lacking ? await startDevstackProcess({ detached: false }) : undefined;
   const environment = {
     ...plainKafka,
@@ -39,6 +45,7 @@ export async function openServers(): Promise<Servers> {
     description: brokers === "" ? "embedded Kafka" : `Kafka at ${brokers}`,
     environment,
     brokers: environment.KAFKA_BROKERS.split(","),
+    mongoUrl: mongo ? mongodb || (embedded?.environment["MONGODB_URL"] ?? "") : "",
     registryUrl: environment.SCHEMA_REGISTRY_URL.replace(/\/$/, ""),
     async [Symbol.asyncDispose]() {
       await embedded?.stop();

@@ -1,0 +1,51 @@
+import { valueSubject } from "@adstream/contracts/topics";
+import type { Admin, Kafka } from "kafkajs";
+import { registerSchema } from "./throughput.ts";
+
+/** Topics of one run, gone when it is disposed of. */
+export type Topics = AsyncDisposable & {
+  readonly admin: Admin;
+  readonly names: Readonly<Record<"EVENTS_TOPIC" | "RESULTS_TOPIC", string>> &
+    Readonly<Record<string, string>>;
+  /** Of the events' schema. */
+  readonly schemaId: number;
+};
+
+/**
+ * Events carry the time at which they were due; results that at which the broker had them.
+ * @param name tells them from those of others
+ */
+export async function openTopics(
+  kafka: Kafka,
+  name: string,
+  partitions: number,
+  registryUrl: string,
+): Promise<Topics> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const names = {
+    EVENTS_TOPIC: `${name}-events`,
+    RESULTS_TOPIC: `${name}-results`,
+    DEAD_LETTER_TOPIC: `${name}-dead`,
+    LATE_TOPIC: `${name}-late`,
+    SINK_DEAD_LETTER_TOPIC: `${name}-results-dead`,
+  };
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: Object.values(names).map((topic) => {
+      const value = topic === names.EVENTS_TOPIC ? "CreateTime" : "LogAppendTime";
+      const configEntries = [{ name: "message.timestamp.type", value }];
+      return { topic, numPartitions: partitions, configEntries };
+    }),
+  });
+  const schemaId = await registerSchema(registryUrl, valueSubject(names.EVENTS_TOPIC));
+  return {
+    admin,
+    names,
+    schemaId,
+    async [Symbol.asyncDispose]() {
+      await admin.deleteTopics({ topics: Object.values(names) });
+      await admin.disconnect();
+    },
+  };
+}
