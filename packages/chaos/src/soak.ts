@@ -5,7 +5,7 @@ import {
   metricsSample,
   procSample,
 } from "./process-samples.ts";
-import { type Point, quantiles, slope } from "./statistics.ts";
+import { floors, type Point, quantiles, type Trend, trend } from "./statistics.ts";
 
 /** What the processes used over time. */
 export type SoakFigures = {
@@ -21,8 +21,8 @@ export type ProcessFigures = {
   readonly minutes: number;
   /** Median after the warm-up. */
   readonly rssMiB: number;
-  /** Least squares after the warm-up; undefined when that was shorter than two minutes. */
-  readonly rssMiBPerHour: number | undefined;
+  /** Of the lowest reading of each minute after the warm-up; undefined when that was shorter than two minutes. */
+  readonly rssMiBPerHour: Trend | undefined;
   /** Smallest used heap, which is close to that after a collection: first and last quarter after the warm-up. */
   readonly heapMiB: readonly [number, number];
   /** Most open descriptors: first and last quarter after the warm-up. */
@@ -36,7 +36,8 @@ export type ProcessFigures = {
 /** Samples the fleet until it is finished or disposed of. */
 export type Soak = Disposable & { finish(): SoakFigures };
 
-type Series = {
+/** What one process was seen to use; times in ms, oldest first. */
+export type Series = {
   readonly name: string;
   readonly lifetime: number;
   readonly rss: Point[];
@@ -48,7 +49,9 @@ type Series = {
 
 const sampleEveryMs = 5_000;
 const msPerHour = 3_600_000;
-/** Caches fill, and V8 finds its size. */
+/** What is garbage at the time of a reading is none of our business: the least of a minute is nearest to what stays. */
+const floorMs = 60_000;
+/** Caches fill, and V8 and malloc find their size, which takes them three to five minutes. */
 const warmUpShare = 1 / 3;
 const maxWarmUpMs = 10 * 60_000;
 const minSlopeMs = 2 * 60_000;
@@ -64,13 +67,17 @@ export function openSoak(fleet: Pick<Fleet, "members">): Soak {
   return {
     finish() {
       clearInterval(timer);
-      const processes = [...all.values()]
-        .map(figuresOf)
-        .toSorted((a, b) => b.minutes - a.minutes || a.name.localeCompare(b.name));
-      return { processes, problems: processes.flatMap(problemsOf) };
+      return soakFigures([...all.values()]);
     },
     [Symbol.dispose]: () => clearInterval(timer),
   };
+}
+
+export function soakFigures(all: readonly Series[]): SoakFigures {
+  const processes = all
+    .map(figuresOf)
+    .toSorted((a, b) => b.minutes - a.minutes || a.name.localeCompare(b.name));
+  return { processes, problems: processes.flatMap(problemsOf) };
 }
 
 function seriesOf(all: Map<string, Series>, { name, lifetime }: Member): Series {
@@ -103,18 +110,24 @@ function figuresOf(series: Series): ProcessFigures {
   const warm = (points: readonly Point[]): Point[] => points.filter(({ x }) => x >= warmAt);
   const rss = warm(series.rss);
   const heaps = quarters(warm(series.heap), Math.min);
-  const perMs = begin + ageMs - warmAt >= minSlopeMs ? slope(rss) : undefined;
+  const long = begin + ageMs - warmAt >= minSlopeMs;
   return {
     name,
     lifetime,
     minutes: ageMs / 60_000,
     rssMiB: quantiles(rss.map(({ y }) => y))?.p50 ?? 0,
-    rssMiBPerHour: perMs === undefined ? undefined : perMs * msPerHour,
+    rssMiBPerHour: long ? perHour(trend(floors(rss, floorMs))) : undefined,
     heapMiB: heaps,
     fds: quarters(warm(series.fds), Math.max),
     eventLoopP99Ms: quantiles(warm(series.loopMs).map(({ y }) => y))?.p99 ?? 0,
     checkpointP99Ms: bucketQuantile(checkpoints, 0.99),
   };
+}
+
+function perHour(perMs: Trend | undefined): Trend | undefined {
+  if (perMs === undefined) return undefined;
+  const { slope, low, high } = perMs;
+  return { slope: slope * msPerHour, low: low * msPerHour, high: high * msPerHour };
 }
 
 function quarters(
@@ -127,11 +140,14 @@ function quarters(
 }
 
 function problemsOf(figures: ProcessFigures): string[] {
-  const { name, lifetime, minutes, rssMiBPerHour = 0, heapMiB, fds } = figures;
+  const { name, lifetime, minutes, rssMiBPerHour, heapMiB, fds } = figures;
   if (minutes < limits.judgedMinutes) return [];
   const who = `${name} (process ${lifetime})`;
   const wrong: readonly (readonly [boolean, string])[] = [
-    [rssMiBPerHour > limits.rssMiBPerHour, `its memory grows by ${rssMiBPerHour.toFixed(1)} MiB/h`],
+    [
+      (rssMiBPerHour?.slope ?? 0) > limits.rssMiBPerHour,
+      `its memory grows by ${trendText(rssMiBPerHour)} MiB/h`,
+    ],
     [
       heapMiB[1] > heapMiB[0] * limits.heapGrowth,
       `its heap grew from ${heapMiB[0].toFixed(1)} to ${heapMiB[1].toFixed(1)} MiB`,
@@ -149,14 +165,19 @@ function problemsOf(figures: ProcessFigures): string[] {
   return wrong.flatMap(([holds, text]) => (holds ? [`${who}: ${text}`] : []));
 }
 
+function trendText(rate: Trend | undefined): string {
+  if (rate === undefined) return "–";
+  return `${rate.slope.toFixed(2)} (${rate.low.toFixed(1)} to ${rate.high.toFixed(1)})`;
+}
+
 /** For people: the processes that lived longest. */
 export function soakLines({ processes }: SoakFigures): string[] {
-  const row = (cells: readonly string[]): string => cells.map((cell) => cell.padEnd(14)).join("");
+  const row = (cells: readonly string[]): string => cells.map((cell) => cell.padEnd(16)).join("");
   const head = [
     "process",
     "minutes",
     "RSS MiB",
-    "MiB/h",
+    "MiB/h (95 %)",
     "heap MiB",
     "fds",
     "loop p99",
@@ -173,7 +194,7 @@ function cellsOf(figures: ProcessFigures): string[] {
     `${name}#${lifetime}`,
     minutes.toFixed(1),
     rssMiB.toFixed(1),
-    rssMiBPerHour === undefined ? "–" : rssMiBPerHour.toFixed(2),
+    trendText(rssMiBPerHour),
     `${heapMiB[0].toFixed(1)} → ${heapMiB[1].toFixed(1)}`,
     `${fds[0]} → ${fds[1]}`,
     `${figures.eventLoopP99Ms.toFixed(0)} ms`,

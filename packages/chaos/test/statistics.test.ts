@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { failureRateBelow, quantiles, slope } from "../src/statistics.ts";
+import { failureRateBelow, floors, quantiles, trend } from "../src/statistics.ts";
 
 test("quantiles are values that were measured, by nearest rank", () => {
   const values = Array.from({ length: 100 }, (_, index) => 100 - index);
@@ -9,12 +9,38 @@ test("quantiles are values that were measured, by nearest rank", () => {
   expect(quantiles([])).toBeUndefined();
 });
 
-test("the slope of a line is found through noise that cancels out", () => {
-  const points = [0, 1, 2, 3].map((x) => ({ x, y: 5 + 2 * x }));
-  expect(slope(points)).toBeCloseTo(2);
-  const noise = [1, -1, -1, 1];
-  expect(slope(points.map(({ x, y }, at) => ({ x, y: y + noise[at]! })))).toBeCloseTo(2);
-  expect(slope([{ x: 1, y: 1 }])).toBeUndefined();
+const line = (count: number, y: (x: number) => number) =>
+  Array.from({ length: count }, (_, x) => ({ x, y: y(x) }));
+
+test("a trend is found through outliers, with where it lies", () => {
+  expect(trend(line(20, (x) => 5 + 2 * x))).toEqual({ slope: 2, low: 2, high: 2 });
+  expect(trend(line(20, (x) => (x % 5 === 4 ? 1_000 : 5 + 2 * x)))?.slope).toBeCloseTo(2);
+});
+
+test("the interval of a trend holds the ranks that Sen gives", () => {
+  // 10 points: 45 slopes, 21.9 apart; all slopes of x^2 are sums of two different x.
+  const sums = Array.from({ length: 10 }, (_, a) =>
+    Array.from({ length: 10 }, (_, b) => (b > a ? [a + b] : [])),
+  )
+    .flat(2)
+    .toSorted((a, b) => a - b);
+  expect(trend(line(10, (x) => x * x))).toEqual({ slope: 9, low: sums[11], high: sums[34] });
+});
+
+test("without two points there is no trend", () => {
+  expect(trend([])).toBeUndefined();
+  expect(trend([{ x: 1, y: 1 }])).toBeUndefined();
+  expect(trend([1, 2].map((y) => ({ x: 1, y })))).toBeUndefined();
+  expect(trend(line(2, (x) => x))).toEqual({ slope: 1, low: 1, high: 1 });
+});
+
+test("floors are the lowest points of stretches that begin at the first point", () => {
+  const points = [7, 3, 9, 8, 4, 6].map((y, index) => ({ x: 100 + index, y }));
+  expect(floors(points, 3)).toEqual([
+    { x: 101, y: 3 },
+    { x: 104, y: 4 },
+  ]);
+  expect(floors([], 3)).toEqual([]);
 });
 
 test("no failure in a thousand faults leaves a rate of 0.3 % likely", () => {
