@@ -7,6 +7,12 @@ import { parseAvroSchema, type AvroType } from "./avro-schema.ts";
 export type AvroCodec = {
   /** @throws {StreamError} VALUE_UNREADABLE when the value does not fit the schema */
   readonly encode: (value: unknown) => Buffer;
+  /**
+   * Writes the value behind what `into` holds up to `position`, and returns where it ends; behind the end
+   * anything may be left.
+   * @throws {StreamError} VALUE_UNREADABLE when the value does not fit the schema, or is longer than the room there is
+   */
+  readonly encodeInto: (value: unknown, into: Buffer, position: number) => number;
   /** Takes exactly one value. @throws {StreamError} VALUE_UNREADABLE, to dead-letter */
   readonly decode: (bytes: Uint8Array) => unknown;
 };
@@ -38,6 +44,13 @@ export function avroCodec(schemaJson: string, options: AvroCodecOptions = {}): A
     encode(value) {
       return guarded(`value does not fit schema ${record.name}`, () => {
         return type.toBuffer(value);
+      });
+    },
+    encodeInto(value, into, position) {
+      return guarded(`value does not fit schema ${record.name}`, () => {
+        const end = type.encode(value, into, position);
+        if (end >= 0) return end;
+        throw new RangeError(`it is ${-end} bytes longer than the room for it`);
       });
     },
     decode(bytes) {

@@ -60,15 +60,20 @@ export async function openTopicReader(options: TopicReaderOptions): Promise<Topi
   }
 }
 
-/** @throws {StreamError} TOPIC_MISSING naming the first of `topics` that does not exist */
-export async function requireTopics(
+/**
+ * How many partitions each of `topics` has.
+ * @throws {StreamError} TOPIC_MISSING naming the first that does not exist
+ */
+export async function partitionCounts(
   kafka: KafkaConnection,
   topics: readonly string[],
-): Promise<void> {
+): Promise<number[]> {
   const admin = kafka.admin();
   try {
     await admin.connect();
-    for (const topic of topics) await partitionCount(admin, topic);
+    const counts: number[] = [];
+    for (const topic of topics) counts.push(await partitionCount(admin, topic));
+    return counts;
   } finally {
     await admin.disconnect();
   }

@@ -1,12 +1,14 @@
 import { StreamError } from "@adstream/engine/errors";
-import { Partitioners, type ICustomPartitioner, type Producer } from "kafkajs";
+import type { Producer, TopicMessages } from "kafkajs";
 
-import { clientRetry, connectWithRetry, type KafkaConnection } from "./connection.ts";
+import { blockMessages } from "./block-messages.ts";
+import { connectWithRetry, type KafkaConnection } from "./connection.ts";
 import { toStreamError } from "./error-map.ts";
+import { idempotentProducer, metadataMaxAgeMs } from "./idempotent-producer.ts";
 import type { Log } from "./kafkajs-log.ts";
-import { keyPartition } from "./key-partition.ts";
-import { requireTopics } from "./partition-info.ts";
+import { partitionCounts } from "./partition-info.ts";
 import { recordBytes, toTopicMessages, type OutgoingRecord } from "./outgoing-records.ts";
+import { RecordBlocks } from "./record-blocks.ts";
 
 /**
  * Publishes records, acknowledged by all replicas in sync.
@@ -24,6 +26,16 @@ export type Publisher = AsyncDisposable & {
    *   publisher is spent; SERVER_UNAVAILABLE (retry): the queue is full; TOPIC_MISSING, NOT_AUTHORIZED
    */
   publish(records: readonly OutgoingRecord[]): Promise<void>;
+  /**
+   * Empty blocks for a topic, over the partitions that it has.
+   * @throws {StreamError} TOPIC_MISSING, SERVER_UNAVAILABLE (retry), NOT_AUTHORIZED
+   */
+  openBlocks(topic: string): Promise<RecordBlocks>;
+  /**
+   * As `publish`, for many records: empties the blocks once all are acknowledged. Nothing may be appended until then.
+   * @throws {StreamError} as `publish` does
+   */
+  publishBlocks(blocks: RecordBlocks): Promise<void>;
 };
 
 export type PublisherOptions = {
@@ -50,13 +62,18 @@ export async function openPublisher(options: PublisherOptions): Promise<Publishe
 }
 
 type Waiting = {
+  /** None where there are blocks, which are sent alone. */
   readonly records: readonly OutgoingRecord[];
+  readonly blocks?: RecordBlocks;
   /** The first record that no send has taken. */
   next: number;
   readonly sizeBytes: number;
   readonly expiresAtMs: number;
   readonly done: PromiseWithResolvers<void>;
 };
+
+/** What one send is made of. */
+type Taken = Pick<Waiting, "records" | "blocks" | "expiresAtMs"> & { readonly from: Waiting[] };
 
 class KafkaPublisher implements Publisher {
   readonly maxRecordBytes = maxSendBytes;
@@ -67,13 +84,15 @@ class KafkaPublisher implements Publisher {
   #queue: Waiting[] = [];
   #queuedBytes = 0;
   #sending = false;
+  /** Topics grow. */
+  #countAgainAtMs = 0;
   /** Why nothing is published any more. */
   #spent: StreamError | undefined;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
     this.#deadlineMs = options.deadlineMs ?? 120_000;
-    this.#producer = createProducer(options.kafka);
+    this.#producer = idempotentProducer(options.kafka);
   }
 
   connect(): Promise<void> {
@@ -93,10 +112,39 @@ class KafkaPublisher implements Publisher {
       const text = `${this.#queuedBytes} bytes wait for being published`;
       return Promise.reject(new StreamError("SERVER_UNAVAILABLE", "retry", text));
     }
+    return this.#enqueue({ records, sizeBytes });
+  }
+
+  async openBlocks(topic: string): Promise<RecordBlocks> {
+    return new RecordBlocks(topic, await this.#countPartitions(topic));
+  }
+
+  async publishBlocks(blocks: RecordBlocks): Promise<void> {
+    if (this.#spent !== undefined) throw this.#spent;
+    if (blocks.records > 0) await this.#enqueue({ records: [], blocks, sizeBytes: 0 });
+    blocks.clear();
+    if (performance.now() < this.#countAgainAtMs) return;
+    // Brokers that are away are the next send's affair.
+    const partitions = await this.#countPartitions(blocks.topic).catch(() => undefined);
+    if (partitions !== undefined) blocks.spreadOver(partitions);
+  }
+
+  async #countPartitions(topic: string): Promise<number> {
+    this.#countAgainAtMs = performance.now() + metadataMaxAgeMs;
+    try {
+      const [partitions = 1] = await partitionCounts(this.#options.kafka, [topic]);
+      this.#knownTopics.add(topic);
+      return partitions;
+    } catch (error) {
+      throw toStreamError(error, `reading ${topic}`);
+    }
+  }
+
+  #enqueue(what: Pick<Waiting, "records" | "blocks" | "sizeBytes">): Promise<void> {
     const done = Promise.withResolvers<void>();
     const expiresAtMs = performance.now() + this.#deadlineMs;
-    this.#queue.push({ records, next: 0, sizeBytes, expiresAtMs, done });
-    this.#queuedBytes += sizeBytes;
+    this.#queue.push({ ...what, next: 0, expiresAtMs, done });
+    this.#queuedBytes += what.sizeBytes;
     if (!this.#sending) void this.#sendAll();
     return done.promise;
   }
@@ -112,7 +160,7 @@ class KafkaPublisher implements Publisher {
     while (this.#queue.length > 0) {
       const taken = this.#take();
       try {
-        await this.#withDeadline(taken.expiresAtMs, this.#send(taken.records));
+        await this.#withDeadline(taken.expiresAtMs, this.#sendTaken(taken));
         for (const waiting of taken.from) {
           if (waiting.next === waiting.records.length) this.#settle(waiting)?.resolve();
         }
@@ -126,11 +174,14 @@ class KafkaPublisher implements Publisher {
   }
 
   /** Fills one send from the front of the queue. What is taken stays queued until it is settled. */
-  #take(): { records: OutgoingRecord[]; from: Waiting[]; expiresAtMs: number } {
+  #take(): Taken {
     const records: OutgoingRecord[] = [];
     const from: Waiting[] = [];
     let sizeBytes = 0;
+    const [first] = this.#queue;
+    if (first?.blocks !== undefined) return { ...first, from: [first] };
     for (const waiting of this.#queue) {
+      if (waiting.blocks !== undefined) break;
       from.push(waiting);
       for (; waiting.next < waiting.records.length; waiting.next++) {
         const record = waiting.records[waiting.next];
@@ -153,28 +204,39 @@ class KafkaPublisher implements Publisher {
     return waiting.done;
   }
 
+  async #sendTaken({ records, blocks }: Taken): Promise<void> {
+    if (blocks === undefined) return await this.#send(records);
+    if (await this.#fits([blockMessages(blocks)], blocks.records)) return;
+    await this.#send([...blocks.outgoing()]);
+  }
+
+  /** Small records can make a batch that a topic with a low max.message.bytes refuses: it is sent in halves. */
   async #send(records: readonly OutgoingRecord[]): Promise<void> {
-    const topicMessages = toTopicMessages(records);
-    await this.#requireTopics(topicMessages.map(({ topic }) => topic));
-    try {
-      await this.#producer.sendBatch({ acks: -1, timeout: 30_000, topicMessages });
-      return;
-    } catch (error) {
-      // kafkajs rolled the sequence numbers of the whole send back, although other partitions may have taken their part:
-      // the same producer would have later records acknowledged as duplicates of these.
-      await this.#replaceProducer();
-      const failure = toStreamError(error, "publishing");
-      if (failure.code !== "RECORD_TOO_LARGE" || records.length === 1) throw failure;
-    }
-    // Small records can make a batch that a topic with a low max.message.bytes refuses.
+    if (await this.#fits(toTopicMessages(records), records.length)) return;
     const middle = Math.ceil(records.length / 2);
     await this.#send(records.slice(0, middle));
     await this.#send(records.slice(middle));
   }
 
+  /** @returns false when the broker found several records together too large */
+  async #fits(topicMessages: TopicMessages[], records: number): Promise<boolean> {
+    await this.#requireTopics(topicMessages.map(({ topic }) => topic));
+    try {
+      await this.#producer.sendBatch({ acks: -1, timeout: 30_000, topicMessages });
+      return true;
+    } catch (error) {
+      // kafkajs rolled the sequence numbers of the whole send back, although other partitions may have taken their part:
+      // the same producer would have later records acknowledged as duplicates of these.
+      await this.#replaceProducer();
+      const failure = toStreamError(error, "publishing");
+      if (failure.code === "RECORD_TOO_LARGE" && records > 1) return false;
+      throw failure;
+    }
+  }
+
   async #replaceProducer(): Promise<void> {
     const refused = this.#producer;
-    this.#producer = createProducer(this.#options.kafka);
+    this.#producer = idempotentProducer(this.#options.kafka);
     await refused.disconnect();
     await this.#producer.connect();
   }
@@ -183,7 +245,7 @@ class KafkaPublisher implements Publisher {
   async #requireTopics(topics: readonly string[]): Promise<void> {
     const unknown = topics.filter((topic) => !this.#knownTopics.has(topic));
     if (unknown.length === 0) return;
-    await requireTopics(this.#options.kafka, unknown);
+    await partitionCounts(this.#options.kafka, unknown);
     for (const topic of unknown) this.#knownTopics.add(topic);
   }
 
@@ -209,29 +271,6 @@ class KafkaPublisher implements Publisher {
     for (const { done } of waiting) done.reject(reason);
   }
 }
-
-function createProducer(kafka: KafkaConnection): Producer {
-  return kafka.producer({
-    idempotent: true,
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-    metadataMaxAge: 60_000,
-    createPartitioner: partitionByKey,
-    // Of an idempotent producer kafkajs wants retries without end; the deadline is ours.
-    retry: { ...clientRetry, retries: Number.MAX_SAFE_INTEGER },
-  });
-}
-
-/** Java's: the same key goes to the same partition whoever produces. */
-const partitionByKey: ICustomPartitioner = () => {
-  const otherwise = Partitioners.DefaultPartitioner();
-  return (record) => {
-    const { key } = record.message;
-    return Buffer.isBuffer(key)
-      ? keyPartition(key, record.partitionMetadata.length)
-      : otherwise(record);
-  };
-};
 
 function tooLarge({ topic }: OutgoingRecord, sizeBytes: number): StreamError {
   const text = `record of ${sizeBytes} bytes for ${topic} exceeds ${maxSendBytes}`;

@@ -27,8 +27,12 @@ export function frameSchemaId(bytes: Uint8Array, start: number, length: number):
 /** `payload` behind its frame, as a registry's clients send it. */
 export function frame(schemaId: number, payload: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(frameBytes + payload.length);
-  framed.writeUInt8(magicByte, 0);
-  framed.writeUInt32BE(schemaId, 1);
-  framed.set(payload, frameBytes);
+  framed.set(payload, writeFrame(framed, schemaId));
   return framed;
+}
+
+/** Begins `into` with the frame, and returns where the payload starts. */
+export function writeFrame(into: Buffer, schemaId: number): number {
+  into.writeUInt8(magicByte, 0);
+  return into.writeUInt32BE(schemaId, 1);
 }

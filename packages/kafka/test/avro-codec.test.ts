@@ -36,6 +36,22 @@ test("a result comes back as it was, its version to the last of 64 bits", () => 
   );
 });
 
+test("a value written into a buffer is what it is on its own, behind what was there", () => {
+  const { encode, encodeInto } = avroCodec(adStatsSchema, { bigintFields: ["version"] });
+  fc.assert(
+    fc.property(adStats, fc.uint8Array({ maxLength: 20 }), (stats, before) => {
+      const alone = encode(stats);
+      const expected = Buffer.concat([before, alone]);
+      const into = Buffer.alloc(expected.length + 100);
+      into.set(before);
+      expect(encodeInto(stats, into, before.length)).toBe(expected.length);
+      expect(into.subarray(0, expected.length)).toEqual(expected);
+      const short = Buffer.alloc(expected.length - 1);
+      expect(() => encodeInto(stats, short, before.length)).toThrow(unreadableValue);
+    }),
+  );
+});
+
 test("an ad event comes back as it was", () => {
   const { encode, decode } = avroCodec(adEventSchema);
   const event = { ad_id: "__proto__", timestamp: -1, clicks: 2 ** 31 - 1, views: 0, cost: 0.1 };
