@@ -75,12 +75,12 @@ function restorePane(aggregate: WindowedAggregate, reader: ColumnReader): void {
     throw contradiction("the start of a pane");
   const keys = reader.int32();
   const cells = reader.float64();
-  if (cells.length !== keys.length * aggregate.stride)
+  if (cells.length !== keys.length * aggregate.blank.length)
     throw contradiction("cells and keys of a pane");
   const known = aggregate.keys.count;
   if (keys.some((key) => key < 0 || key >= known)) throw contradiction("a key of a pane");
   if (new Set(keys).size !== keys.length) throw contradiction("the keys of a pane");
-  const pane = new Pane(start, aggregate.stride, known);
+  const pane = new Pane(start, aggregate.blank, known);
   pane.load(keys, cells);
   aggregate.panes.set(start, pane);
 }

@@ -8,9 +8,17 @@ export const cell = {
   maxEventTime: 2,
   /** Highest Kafka timestamp, epoch ms; -1 where no record had one. */
   maxRecordTime: 3,
-  /** First of the job's sums. */
-  sums: 4,
+  /** First of the job's sums; its maxima are behind them. */
+  values: 4,
 } as const;
+
+/** A cell before its first record. */
+export function blankCell(sumCount: number, maxCount: number): Float64Array {
+  const blank = new Float64Array(cell.values + sumCount + maxCount);
+  blank[cell.maxEventTime] = Number.NEGATIVE_INFINITY;
+  blank[cell.maxRecordTime] = -1;
+  return blank.fill(Number.NEGATIVE_INFINITY, cell.values + sumCount);
+}
 
 /**
  * What one slice of event time holds: a cell for each key that occurred in it.
@@ -30,11 +38,13 @@ export class Pane {
   touched: Int32Array;
   /** Key id -> cell + 1; 0: the key does not occur here. */
   #cellOfKey: Int32Array;
+  readonly #blank: Float64Array;
 
-  constructor(start: number, stride: number, keyCapacity: number) {
+  constructor(start: number, blank: Float64Array, keyCapacity: number) {
     this.start = start;
-    this.stride = stride;
-    this.cells = new Float64Array(16 * stride);
+    this.stride = blank.length;
+    this.#blank = blank;
+    this.cells = new Float64Array(16 * this.stride);
     this.keys = new Int32Array(16);
     this.touched = new Int32Array(16);
     this.#cellOfKey = new Int32Array(Math.max(16, keyCapacity));
@@ -92,8 +102,7 @@ export class Pane {
     }
     this.#cellOfKey[key] = index + 1;
     this.keys[index] = key;
-    this.cells[index * this.stride + cell.maxEventTime] = Number.NEGATIVE_INFINITY;
-    this.cells[index * this.stride + cell.maxRecordTime] = -1;
+    this.cells.set(this.#blank, index * this.stride);
     this.count = index + 1;
     return index;
   }

@@ -27,10 +27,12 @@ export type ResultColumns = {
   maxRecordTime: Float64Array;
   /** One column per sum, in the order of the job's sums. */
   sums: Float64Array[];
+  /** One column per maximum, likewise; in a row without records they mean nothing. */
+  maxima: Float64Array[];
 };
 
 /** Few rows at first: columns of up to 64 bytes cost no buffer of their own, and most beats have no more to say. */
-export function createResults(sumCount: number, capacity = 8): ResultColumns {
+export function createResults(sumCount: number, maxCount = 0, capacity = 8): ResultColumns {
   return {
     count: 0,
     keyBytes: new Uint8Array(capacity * 16),
@@ -43,6 +45,7 @@ export function createResults(sumCount: number, capacity = 8): ResultColumns {
     maxEventTime: new Float64Array(capacity),
     maxRecordTime: new Float64Array(capacity),
     sums: Array.from({ length: sumCount }, () => new Float64Array(capacity)),
+    maxima: Array.from({ length: maxCount }, () => new Float64Array(capacity)),
   };
 }
 
@@ -70,7 +73,8 @@ export function appendResult(results: ResultColumns, key: Uint8Array): number {
 }
 
 function growRows(results: ResultColumns): void {
-  const larger = createResults(results.sums.length, Math.max(64, results.keyEnd.length * 2));
+  const rows = Math.max(64, results.keyEnd.length * 2);
+  const larger = createResults(results.sums.length, results.maxima.length, rows);
   larger.keyEnd.set(results.keyEnd);
   larger.windowStart.set(results.windowStart);
   larger.windowEnd.set(results.windowEnd);
@@ -80,5 +84,6 @@ function growRows(results: ResultColumns): void {
   larger.maxEventTime.set(results.maxEventTime);
   larger.maxRecordTime.set(results.maxRecordTime);
   for (const [index, column] of results.sums.entries()) larger.sums[index]?.set(column);
+  for (const [index, column] of results.maxima.entries()) larger.maxima[index]?.set(column);
   Object.assign(results, { ...larger, count: results.count, keyBytes: results.keyBytes });
 }

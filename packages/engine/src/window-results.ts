@@ -25,7 +25,7 @@ export class WindowResults {
   constructor(job: WindowedJob, paneMs: number) {
     this.#job = job;
     this.#paneMs = paneMs;
-    this.columns = createResults(job.sumCount);
+    this.columns = createResults(job.sumCount, job.maxCount);
   }
 
   /** A row for each key of a window that closes, all with the version of what closed it. */
@@ -91,7 +91,7 @@ export class WindowResults {
   /** The rows so far; the next ones go into new columns. */
   take(): ResultColumns {
     const taken = this.columns;
-    this.columns = createResults(this.#job.sumCount);
+    this.columns = createResults(this.#job.sumCount, this.#job.maxCount);
     return taken;
   }
 
@@ -134,6 +134,7 @@ export class WindowResults {
     columns.version[row] = version;
     columns.maxEventTime[row] = Number.NEGATIVE_INFINITY;
     columns.maxRecordTime[row] = -1;
+    for (const column of columns.maxima) column[row] = Number.NEGATIVE_INFINITY;
     for (const pane of panes) {
       const index = pane.find(key);
       if (index >= 0) addCell(columns, row, pane, index * pane.stride);
@@ -158,7 +159,7 @@ function addCell(columns: ResultColumns, row: number, pane: Pane, base: number):
   if (time > (columns.maxEventTime[row] ?? 0)) columns.maxEventTime[row] = time;
   const logged = cells[base + cell.maxRecordTime] ?? -1;
   if (logged > (columns.maxRecordTime[row] ?? -1)) columns.maxRecordTime[row] = logged;
-  for (const [sum, column] of columns.sums.entries()) {
-    column[row] = (column[row] ?? 0) + (cells[base + cell.sums + sum] ?? 0);
-  }
+  let at = base + cell.values;
+  for (const column of columns.sums) column[row] = (column[row] ?? 0) + (cells[at++] ?? 0);
+  for (const column of columns.maxima) column[row] = Math.max(column[row] ?? 0, cells[at++] ?? 0);
 }

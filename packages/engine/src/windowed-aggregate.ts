@@ -2,7 +2,7 @@ import type { RecordColumns } from "./columns.ts";
 import { rejectCode } from "./columns.ts";
 import type { Deduplication, Deduplicator } from "./deduplicate.ts";
 import { KeyDictionary, refusedKey } from "./key-dictionary.ts";
-import { cell, Pane } from "./pane.ts";
+import { blankCell, cell, Pane } from "./pane.ts";
 import { reclaimKeys } from "./reclaim-keys.ts";
 import { type ResultColumns, resultStatuses } from "./results.ts";
 import { completeness, createWatermark, type Watermark, watermarkTime } from "./watermark.ts";
@@ -24,8 +24,10 @@ export type WindowedJob = {
   readonly allowedLatenessMs: number;
   /** How far an event time may lie ahead of the record's own timestamp. */
   readonly maxFutureMs: number;
-  /** Value columns that are summed, all of them. */
+  /** Value columns that are summed: the first ones. */
   readonly sumCount: number;
+  /** Value columns behind them whose highest value is kept. Without it none. */
+  readonly maxCount?: number;
   /** Keys a task may hold: at so many, records with others are dead letters. Without it any number. */
   readonly maxKeys?: number | undefined;
   /** Without it every record counts, whatever its event id. */
@@ -46,7 +48,7 @@ const final = resultStatuses.indexOf("final");
 const corrected = resultStatuses.indexOf("corrected");
 
 /**
- * Sums per key over sliding event-time windows of one partition.
+ * Sums and maxima per key over sliding event-time windows of one partition.
  *
  * State after a record is a function of the records before it and of the recorded decisions, whatever the batching:
  * lateness and closing are judged record by record. A record is folded into one pane; a window is the sum of its panes,
@@ -63,6 +65,7 @@ export class WindowedAggregate {
   /** Closed windows that may still be corrected: start -> version at which they closed. */
   readonly closed = new Map<EpochMs, number>();
   readonly watermark: Watermark;
+  readonly blank: Float64Array;
   /** Windows closed by this process; for people, no part of the state. */
   closedWindows = 0;
   readonly #paneMs: number;
@@ -80,13 +83,10 @@ export class WindowedAggregate {
   constructor(job: WindowedJob, nextOffset: number) {
     this.job = job;
     this.watermark = createWatermark(job.watermarkDelayMs);
+    this.blank = blankCell(job.sumCount, job.maxCount ?? 0);
     this.#paneMs = paneLength(job.window);
     this.#results = new WindowResults(job, this.#paneMs);
     this.#touchedFrom = nextOffset + 1;
-  }
-
-  get stride(): number {
-    return cell.sums + this.job.sumCount;
   }
 
   get pendingResults(): number {
@@ -191,7 +191,7 @@ export class WindowedAggregate {
     const start = Math.floor(time / this.#paneMs) * this.#paneMs;
     let pane = this.panes.get(start);
     if (pane === undefined) {
-      pane = new Pane(start, this.stride, this.keys.count);
+      pane = new Pane(start, this.blank, this.keys.count);
       this.panes.set(start, pane);
     }
     this.#current = pane;
@@ -224,11 +224,18 @@ export class WindowedAggregate {
     const logged = columns.recordTime[row] ?? -1;
     if (logged > (cells[base + cell.maxRecordTime] ?? 0)) cells[base + cell.maxRecordTime] = logged;
     const { values } = columns;
-    for (let sum = 0; sum < values.length; sum++) {
-      const at = base + cell.sums + sum;
+    const sums = base + cell.values;
+    const { sumCount } = this.job;
+    for (let sum = 0; sum < sumCount; sum++) {
       const column = values[sum];
       // With `?.` the number may be undefined, and then V8 makes an object of every fraction.
-      if (column !== undefined) cells[at] = (cells[at] ?? 0) + (column[row] ?? 0);
+      if (column !== undefined) cells[sums + sum] = (cells[sums + sum] ?? 0) + (column[row] ?? 0);
+    }
+    for (let max = sumCount; max < values.length; max++) {
+      const column = values[max];
+      if (column !== undefined) {
+        cells[sums + max] = Math.max(cells[sums + max] ?? 0, column[row] ?? 0);
+      }
     }
   }
 

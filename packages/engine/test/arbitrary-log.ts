@@ -3,8 +3,15 @@ import type { WindowedJob } from "../src/windowed-aggregate.ts";
 import type { Step } from "./drive-task.ts";
 import type { LoggedRecord } from "./logged-records.ts";
 
+/** What may be made of the two values of a record. */
+const measures = fc.constantFrom<Pick<WindowedJob, "sumCount" | "maxCount">>(
+  { sumCount: 2 },
+  { sumCount: 1, maxCount: 1 },
+  { sumCount: 0, maxCount: 2 },
+);
+
 /** Any size and slide with at most 12 windows for each record; times in small units so that boundaries are hit often. */
-export function arbitraryJob(sumCount = 2): fc.Arbitrary<WindowedJob> {
+export function arbitraryJob(values: typeof measures = measures): fc.Arbitrary<WindowedJob> {
   return fc
     .record({
       slideMs: fc.integer({ min: 1, max: 40 }),
@@ -12,11 +19,12 @@ export function arbitraryJob(sumCount = 2): fc.Arbitrary<WindowedJob> {
       watermarkDelayMs: fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 60 })),
       allowedLatenessMs: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 150 })),
       maxFutureMs: fc.integer({ min: 0, max: 100 }),
+      values,
     })
-    .map(({ slideMs, extraMs, ...rest }) => ({
+    .map(({ slideMs, extraMs, values: counts, ...rest }) => ({
       ...rest,
+      ...counts,
       window: { slideMs, sizeMs: Math.min(slideMs + extraMs, slideMs * 12) },
-      sumCount,
     }));
 }
 

@@ -4,7 +4,7 @@ import type { TaskOutput } from "../src/ports.ts";
 import { resultKey, resultStatuses } from "../src/results.ts";
 import { Task } from "../src/task.ts";
 import type { WindowedJob } from "../src/windowed-aggregate.ts";
-import { columnsOf, type LoggedRecord } from "./logged-records.ts";
+import { columnsOf, type LoggedRecord, valueCount } from "./logged-records.ts";
 import { type OracleEntry, type OracleResult, slotName } from "./oracle.ts";
 
 /** What may happen to a task between its records. */
@@ -45,6 +45,9 @@ export function rowsOf({ results }: Pick<TaskOutput, "results">): OracleResult[]
     maxEventTime: results.maxEventTime[row] ?? Number.NaN,
     maxRecordTime: results.maxRecordTime[row] ?? Number.NaN,
     sums: results.sums.map((sum) => sum[row] ?? Number.NaN),
+    ...(results.maxima.length > 0 && {
+      maxima: results.maxima.map((max) => max[row] ?? Number.NaN),
+    }),
   }));
 }
 
@@ -77,7 +80,10 @@ export function drive(
     const batch = log.slice(next, next + count);
     next += batch.length;
     entries.push(...batch.map((record) => ({ record })));
-    task.apply(columnsOf(batch, job.sumCount), (batch.at(-1)?.offset ?? task.nextOffset - 1) + 1);
+    task.apply(
+      columnsOf(batch, valueCount(job)),
+      (batch.at(-1)?.offset ?? task.nextOffset - 1) + 1,
+    );
   };
   const doStep = (step: Step): void => {
     if (step.do === "apply") apply(step.records);

@@ -4,6 +4,7 @@ import {
   rejectCode,
   type RejectReason,
 } from "../src/columns.ts";
+import type { WindowedJob } from "../src/windowed-aggregate.ts";
 
 /** A record of a partition as a test writes it down. */
 export type LoggedRecord = {
@@ -30,6 +31,11 @@ export function record(offset: number, parts: Partial<LoggedRecord> = {}): Logge
     rejected: "accepted",
     ...parts,
   };
+}
+
+/** Columns that the records of a job have. */
+export function valueCount({ sumCount, maxCount = 0 }: WindowedJob): number {
+  return sumCount + maxCount;
 }
 
 /** The records as a decoder would hand them over; the Kafka value of a record names its offset. */

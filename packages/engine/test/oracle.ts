@@ -7,6 +7,7 @@ export type OracleJob = {
   readonly allowedLatenessMs: number;
   readonly maxFutureMs: number;
   readonly sumCount: number;
+  readonly maxCount?: number;
   readonly deduplicate?: { readonly horizonMs: number };
 };
 
@@ -25,6 +26,8 @@ export type OracleResult = {
   readonly maxEventTime: number;
   readonly maxRecordTime: number;
   readonly sums: readonly number[];
+  /** Without it the job has none. */
+  readonly maxima?: readonly number[];
 };
 
 export type OracleOutcome = {
@@ -128,6 +131,9 @@ function added(
     { length: job.sumCount },
     (_, sum) => (before?.sums[sum] ?? 0) + (record.values[sum] ?? 0),
   );
+  const maxima = record.values
+    .slice(job.sumCount)
+    .map((value, max) => Math.max(before?.maxima?.[max] ?? value, value));
   return {
     key: record.key,
     windowStart,
@@ -138,5 +144,6 @@ function added(
     maxEventTime: Math.max(before?.maxEventTime ?? record.eventTime, record.eventTime),
     maxRecordTime: Math.max(before?.maxRecordTime ?? -1, record.recordTime),
     sums,
+    ...(job.maxCount !== undefined && { maxima }),
   };
 }
