@@ -1,6 +1,7 @@
 import { checkpoint, checkpointUsage } from "./checkpoint.ts";
 import { latency } from "./latency.ts";
 import { latencyUsage } from "./latency-options.ts";
+import { regression, regressionUsage } from "./regression.ts";
 import { report, reportUsage } from "./report.ts";
 import { type Bench, openBench } from "./results.ts";
 import { throughput } from "./throughput.ts";
@@ -17,6 +18,7 @@ const exitInternal = 70;
 const commands: Readonly<Record<string, Command>> = {
   throughput: { run: throughput, usage: throughputUsage },
   checkpoint: { run: checkpoint, usage: checkpointUsage },
+  regression: { run: regression, usage: regressionUsage },
   report: { run: report, usage: reportUsage },
   latency: { run: latency, usage: latencyUsage },
 };
