@@ -41,7 +41,7 @@ export class AssignedPartitions {
     this.#consumer = consumer;
     this.#topic = topic;
     this.#log = log;
-    watchFetches(consumer, () => this.#recheck());
+    watchFetches(consumer, () => this.#recheckAll());
   }
 
   get(partition: number): AssignedPartition | undefined {
@@ -83,18 +83,22 @@ export class AssignedPartitions {
     this.#setPaused([partition], false);
   }
 
+  /** Before a fetch that follows a failed one. */
+  #recheckAll(): void {
+    for (const assigned of this.#partitions.values()) this.#recheck(assigned);
+  }
+
   /**
-   * Before a fetch that follows a failed one: has the batch before each position read once more: a topic that was deleted and made again goes on at any offset
-   * that the new one has, without an error (K5), but not without a failed fetch in between.
+   * Has the batch before the position read once more: a topic that was deleted and made again goes on at any offset that the
+   * new one has, without an error (K5). Whoever fetches all the time has a fetch that fails in between; whoever does not
+   * may have missed it.
    */
-  #recheck(): void {
+  #recheck(assigned: AssignedPartition): void {
     const topic = this.#topic;
-    for (const assigned of this.#partitions.values()) {
-      const { partition, next, last, started } = assigned;
-      if (!started || last === undefined) continue;
-      assigned.recheck = { offset: next - 1, mark: last };
-      this.#whileMember(() => this.#consumer.seek({ topic, partition, offset: String(next - 1) }));
-    }
+    const { partition, next, last, started } = assigned;
+    if (!started || last === undefined) return;
+    assigned.recheck = { offset: next - 1, mark: last };
+    this.#whileMember(() => this.#consumer.seek({ topic, partition, offset: String(next - 1) }));
   }
 
   pause(partition: number): void {
@@ -107,6 +111,7 @@ export class AssignedPartitions {
   resume(partition: number): void {
     const assigned = this.#partitions.get(partition);
     if (assigned === undefined) return;
+    if (assigned.paused) this.#recheck(assigned);
     assigned.paused = false;
     assigned.resumes++;
     if (assigned.started) this.#setPaused([partition], false);

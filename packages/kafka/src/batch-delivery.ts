@@ -74,20 +74,26 @@ function checkPosition({ payload, assigned }: Delivery, fetchedOffset: string): 
   throw new StreamError("OFFSET_GAP", "stop", text);
 }
 
-/** The first batch of a fetch that was made to read it once more. */
+/**
+ * The first batch of a fetch that was made to read it once more is the one it was. And none reaches across the end of one
+ * that was read, since batches keep their bounds.
+ */
 function checkMark(
   { payload, assigned }: Delivery,
   fetchedOffset: string,
   found: BatchHeader,
 ): void {
-  const { recheck } = assigned;
-  if (recheck === undefined || Number(fetchedOffset) !== recheck.offset) return;
-  assigned.recheck = undefined;
-  const { mark } = recheck;
-  if (found.baseOffset === mark.baseOffset && found.crc === mark.crc) return;
+  const { recheck, last, next } = assigned;
+  const { baseOffset, lastOffsetDelta, crc } = found;
+  const again = recheck !== undefined && Number(fetchedOffset) === recheck.offset;
+  if (again) assigned.recheck = undefined;
+  const across = last !== undefined && baseOffset < next && baseOffset + lastOffsetDelta >= next;
+  const same = again ? baseOffset === recheck.mark.baseOffset && crc === recheck.mark.crc : !across;
+  if (same) return;
   const { topic, partition } = payload.batch;
+  const offset = again ? recheck.offset : next - 1;
   const text =
-    `${topic} partition ${partition} holds another batch at offset ${recheck.offset} than the one read before: ` +
+    `${topic} partition ${partition} holds another batch at offset ${offset} than the one read before: ` +
     "the topic was made again while it was read";
   throw new StreamError("LOG_REPLACED", "stop", text);
 }

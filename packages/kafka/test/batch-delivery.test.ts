@@ -36,6 +36,8 @@ type Fetch = {
   readonly compacted?: boolean;
   readonly fetchedOffset?: number;
   readonly recheck?: AssignedPartition["recheck"];
+  /** The batch before `from`, where one was read. */
+  readonly last?: Buffer;
   /** Where the first open transaction begins. */
   readonly stable?: number;
 };
@@ -49,6 +51,7 @@ async function fetched({
   fetchedOffset = from,
   stable = end,
   recheck,
+  last,
 }: Fetch) {
   const events: string[] = [];
   const assigned: AssignedPartition = {
@@ -59,7 +62,7 @@ async function fetched({
     checkClock: () => {},
     started: true,
     paused: false,
-    last: undefined,
+    last: last && readBatchHeader(last),
     recheck,
     starts: 1,
     resumes: 0,
@@ -233,4 +236,15 @@ test.each([
   const recheck = { offset: 4, mark: { baseOffset, crc } };
   const reading = fetched({ from: 5, fetchedOffset: 4, batches: [found], end: 9, recheck });
   await expect(reading).rejects.toMatchObject({ code: "LOG_REPLACED", exitCode: 78 });
+});
+
+test("K5: a batch that reaches across the end of the one read before stops the source, without a fetch that failed", async () => {
+  const fetch = { from: 5, last: data(2, 3), end: 9 };
+  await expect(fetched({ ...fetch, batches: [data(3, 4)] })).rejects.toMatchObject({
+    code: "LOG_REPLACED",
+    exitCode: 78,
+  });
+  expect((await fetched({ ...fetch, batches: [data(5, 4)] })).events).toContain("batch 5 from 5");
+  const within = { from: 5, batches: [data(3, 4)], end: 9 };
+  expect((await fetched(within)).events).toContain("batch 3 from 5");
 });

@@ -15,7 +15,7 @@ import {
   type RefusedRecord,
 } from "./intake-queue.ts";
 import { refusedRecords } from "./refused-records.ts";
-import { PartitionStarts } from "./partition-starts.ts";
+import { PartitionPositions } from "./partition-positions.ts";
 import { batchCanary } from "./start-offset.ts";
 import { retriable, untilAnswered } from "./until-answered.ts";
 
@@ -105,12 +105,9 @@ class ResultIntake implements BatchHandler {
   readonly #failing = new AbortController();
   readonly #stopping = new AbortController();
   readonly #ended = AbortSignal.any([this.#failing.signal, this.#stopping.signal]);
-  readonly #starts: PartitionStarts;
+  readonly #positions: PartitionPositions;
   /** Partitions that wait for room in the queue. */
   readonly #crowded = new Set<number>();
-  /** Applied and not committed yet, and the canaries of the batches before. */
-  readonly #positions = new Map<number, number>();
-  readonly #canaries = new Map<number, string>();
   /** Reads in a row that failed, by partition, while the registry is away. */
   readonly #failedReads = new Map<number, number>();
   /** Counts assignments: what began under one means nothing under the next. */
@@ -125,7 +122,7 @@ class ResultIntake implements BatchHandler {
     this.#due = createBell(options.clock);
     this.#settled = createBell(options.clock);
     this.#committedAtMs = options.clock.nowMs();
-    this.#starts = new PartitionStarts(options, this.#ended);
+    this.#positions = new PartitionPositions(options, this.#ended);
   }
 
   /** Aborted with the error that ends everything. */
@@ -148,7 +145,6 @@ class ResultIntake implements BatchHandler {
     this.#queue.clear();
     this.#crowded.clear();
     this.#positions.clear();
-    this.#starts.clear();
     this.#failedReads.clear();
     this.#options.applier.forget();
     this.#options.observer.assigned(partitions);
@@ -169,7 +165,7 @@ class ResultIntake implements BatchHandler {
       this.#options.source.pause(partition);
       return "later";
     }
-    const wantedOffset = this.#starts.wantedFrom(partition, header, fromOffset);
+    const wantedOffset = this.#positions.wantedFrom(partition, header, fromOffset);
     if (wantedOffset >= nextOffset) return "done";
     let read: ReadBatch;
     try {
@@ -181,7 +177,7 @@ class ResultIntake implements BatchHandler {
     }
     this.#failedReads.delete(partition);
     if (mine !== this.#assignment) return "later";
-    this.#starts.passed(partition);
+    this.#positions.passed(partition);
     const first = this.#queue.arrivals === 0;
     const { maxTimestamp } = header;
     this.#queue.add({ partition, nextOffset, canary: batchCanary(header), maxTimestamp, ...read });
@@ -239,10 +235,7 @@ class ResultIntake implements BatchHandler {
     written.publish(undefined);
     observer.applied(outcome, arrivals, clock.nowMs() - startedMs);
     if (mine !== this.#assignment) return;
-    for (const { partition, nextOffset, canary } of arrivals) {
-      this.#positions.set(partition, nextOffset);
-      this.#canaries.set(partition, canary);
-    }
+    for (const arrival of arrivals) this.#positions.applied(arrival);
     this.#makeRoom();
   }
 
@@ -264,17 +257,13 @@ class ResultIntake implements BatchHandler {
 
   async #commit(): Promise<void> {
     this.#committedAtMs = this.#options.clock.nowMs();
-    if (this.#positions.size === 0) return;
-    const reached = new Map(this.#positions);
-    this.#positions.clear();
-    await this.#options.source.commit(reached, this.#canaries);
-    committed.publish(undefined);
+    if (await this.#positions.commit()) committed.publish(undefined);
   }
 
   async #begin(partition: number): Promise<void> {
     const mine = this.#assignment;
     try {
-      await this.#starts.begin(partition, () => mine === this.#assignment);
+      await this.#positions.begin(partition, () => mine === this.#assignment);
     } catch (error) {
       if (mine === this.#assignment) this.#fail(error);
     }

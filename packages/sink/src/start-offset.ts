@@ -48,8 +48,8 @@ export function startOffset(partition: number, info: CommittedInfo): Start {
   }
   if (committed > high) {
     const text =
-      `${where} ends at offset ${high}, before the group's offset ${committed}: ` +
-      "it is another log than the one read before; delete the group's offsets to read it from the start";
+      `${where} ends at offset ${high}, before offset ${committed}, up to which it was read: ` +
+      "the topic was made again; delete the group's offsets to read it from the start";
     throw new StreamError("LOG_REPLACED", "stop", text);
   }
   // Retention may have taken the batch before; what it took was read.

@@ -226,6 +226,51 @@ describe("an assignment", () => {
     void ended;
   });
 
+  describe("of a group whose offsets are gone, with a topic that was deleted", () => {
+    test("stops where another batch lies before what it applied: the topic was made again", async () => {
+      const { source, clock, applied } = await startConsumer();
+      await source.deliver(0, 0, 5);
+      await clock.advance(50);
+      source.infos.set(0, { low: 0, high: 9 });
+      source.handler.assigned([0]);
+      await clock.settle();
+      expect(source.calls.at(-1)).toBe("start 0 at 4");
+      await expect(source.deliver(0, 3, 5)).rejects.toMatchObject({ code: "LOG_REPLACED" });
+      expect(applied).toEqual([5]);
+    });
+
+    test("stops where another batch lies before what it found committed", async () => {
+      const { source, clock } = await startConsumer();
+      source.infos.set(0, { low: 0, high: 5, committed: 5, note: "batch 0 0" });
+      source.handler.assigned([0]);
+      await clock.settle();
+      source.infos.set(0, { low: 0, high: 9 });
+      source.handler.assigned([0]);
+      await clock.settle();
+      expect(source.calls).toEqual(["start 0 at 4", "start 0 at 4"]);
+      await expect(source.deliver(0, 3, 5)).rejects.toMatchObject({ code: "LOG_REPLACED" });
+    });
+
+    test("stops at a log that is shorter than what it applied", async () => {
+      const { source, clock, ended } = await startConsumer();
+      await source.deliver(0, 0, 5);
+      await clock.advance(50);
+      source.handler.assigned([0]);
+      await expect(ended).rejects.toThrow(/ends at offset 0, before offset 5.*made again/);
+      await expect(ended).rejects.toMatchObject({ code: "LOG_REPLACED", exitCode: 78 });
+    });
+
+    test("begins at the start of a partition of which nothing was ever applied", async () => {
+      const { source, clock } = await startConsumer([0, 1]);
+      await source.deliver(0, 0, 5);
+      await clock.advance(50);
+      source.infos.set(1, { low: 0, high: 9 });
+      source.handler.assigned([1]);
+      await clock.settle();
+      expect(source.calls).toEqual(["start 1 at 0"]);
+    });
+  });
+
   test("holds nothing against a canary that retention has taken", async () => {
     const { source, clock } = await startConsumer();
     source.infos.set(0, { low: 5, high: 9, committed: 5, note: "batch 0 7" });

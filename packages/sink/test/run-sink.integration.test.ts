@@ -42,7 +42,7 @@ beforeAll(async () => {
     "refused.dlq",
     "remade",
     "replaced",
-
+    "rejoined",
     "outage",
     "retention",
   ];
@@ -238,6 +238,31 @@ test("a results topic made again under the sink ends it, and is read from its st
   await vi.waitFor(async () => expect((await figures("replaced")).size).toBe(7), patience);
   await next.stop();
 });
+
+test("a results topic made again under the sink ends it, also where it joins a group that has no offsets any more", async () => {
+  await publish("rejoined", someResults(5, 2));
+  const sink = sinkOf("rejoined");
+  await vi.waitFor(async () => expect((await figures("rejoined")).size).toBe(5), patience);
+  await vi.waitFor(async () => expect(await committed("rejoined")).toHaveLength(3), patience);
+  // What it asks for comes to the broker when all is done, and its own offsets are gone with the topic.
+  const [fetch, notLeader] = [1, 6];
+  const { faults } = stack.kafka;
+  const held = faults.add({ apiKey: fetch, topic: "rejoined", action: { delayMs: 4_000 } });
+  faults.add({ apiKey: fetch, topic: "rejoined", action: { errorCode: notLeader } });
+  await vi.waitFor(() => expect(held.hits).toBe(1), patience);
+  await makeAgain("rejoined", someResults(7, 40));
+  await expect(sink.ended).rejects.toMatchObject({ code: "LOG_REPLACED", exitCode: 78 });
+  expect((await figures("rejoined")).size).toBe(5);
+});
+
+/** Offsets of the sink's group that are committed. */
+async function committed(topic: string): Promise<string[]> {
+  const admin = kafka.admin();
+  await admin.connect();
+  const [found] = await admin.fetchOffsets({ groupId: `sink-${topic}`, topics: [topic] });
+  await admin.disconnect();
+  return (found?.partitions ?? []).map(({ offset }) => offset).filter((offset) => offset !== "-1");
+}
 
 test("results that wait for MongoDB for half of their retention are warned of, and measured", async () => {
   const retention = { "retention.ms": "6000" };

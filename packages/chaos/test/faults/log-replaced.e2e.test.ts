@@ -87,7 +87,8 @@ test.each(readers)(
     const reader = flow[service];
     await makeAgain(pipeline, variable, 20_000);
     const { code, stderr } = await reader.exited;
-    if (code === 78) return expect(stderr).toMatch(/made again/);
+    // A member that joins its group just then may find no topic at all.
+    if (code === 78) return expect(stderr).toMatch(/made again|does not exist/);
     // It came when the new one was shorter still. The next processor finds that; the next sink begins at its start.
     expect([code, stderr]).toEqual([
       70,
