@@ -18,6 +18,9 @@ export const rejectReasons = [
   "event id empty or longer than 256 bytes",
   "event id not UTF-8",
   "too many keys",
+  "value not among those declared",
+  "malformed JSON",
+  "JSON value of another type",
 ] as const;
 export type RejectReason = (typeof rejectReasons)[number];
 

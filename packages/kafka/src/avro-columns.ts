@@ -1,39 +1,11 @@
-import { rejectCode, type RecordColumns } from "@adstream/engine/columns";
+import { rejectCode } from "@adstream/engine/columns";
 import { StreamError } from "@adstream/engine/errors";
 
+import type { ColumnReader, EventProjection } from "./event-projection.ts";
 import { projectedFields, resolveField, type FieldUse } from "./avro-fields.ts";
 import { parseAvroSchema, type AvroRecord } from "./avro-schema.ts";
 import { createSkippers, type Skipper } from "./avro-skip.ts";
 import type { ByteCursor } from "./byte-cursor.ts";
-
-/** Which top-level fields of an event become columns. A field has one use. */
-export type EventProjection = {
-  /** A string, or bytes that hold UTF-8. */
-  readonly key: string;
-  /** timestamp-millis, timestamp-micros, or a plain int or long of epoch ms. */
-  readonly eventTime: string;
-  /** A string, or bytes that hold UTF-8, that names one delivery; without it nothing is read. null and missing: no name. */
-  readonly id?: string;
-  /** Columns of `RecordColumns.values`, in this order. */
-  readonly numbers: readonly NumberProjection[];
-};
-
-export type NumberProjection = {
-  readonly field: string;
-  /** Inclusive. */
-  readonly min: number;
-  /** Inclusive. */
-  readonly max: number;
-  /** Stands in where the writer's schema lacks the field; without it such a schema is unreadable. */
-  readonly default?: number;
-};
-
-/**
- * Reads the Avro datum between the cursor's position and its end into row `row`.
- *
- * @returns 0, or the number of the reason why the record is rejected
- */
-export type AvroColumnReader = (cursor: ByteCursor, columns: RecordColumns, row: number) => number;
 
 const trailingBytes = rejectCode("trailing bytes");
 
@@ -46,10 +18,7 @@ const trailingBytes = rejectCode("trailing bytes");
  *
  * @throws {StreamError} SCHEMA_UNREADABLE naming the field and the schema
  */
-export function composeReader(
-  writerSchemaJson: string,
-  projection: EventProjection,
-): AvroColumnReader {
+export function composeReader(writerSchemaJson: string, projection: EventProjection): ColumnReader {
   const type = parseAvroSchema(writerSchemaJson);
   if (type.kind !== "record") throw unreadable(`schema is a ${type.kind}, not a record`);
   const projected = projectedFields(projection);
@@ -68,7 +37,7 @@ export function composeReader(
 function missingFields(
   { name, fields }: AvroRecord,
   projected: ReadonlyMap<string, FieldUse>,
-): AvroColumnReader[] {
+): ColumnReader[] {
   const written = new Set(fields.map((field) => field.name));
   return [...projected]
     .filter(([field]) => !written.has(field))
@@ -78,7 +47,7 @@ function missingFields(
     });
 }
 
-function readRecord(fields: readonly AvroColumnReader[]): AvroColumnReader {
+function readRecord(fields: readonly ColumnReader[]): ColumnReader {
   const readAll = readInTurn(fields);
   return (cursor, columns, row) => {
     const rejected = readAll(cursor, columns, row);
@@ -93,7 +62,7 @@ function readRecord(fields: readonly AvroColumnReader[]): AvroColumnReader {
  * A call of its own for each of eight instead of a loop: as long as a process sees events of one schema, each always
  * calls the same function, which the compiler puts in its place. A fifth faster than the loop.
  */
-function readInTurn(fields: readonly AvroColumnReader[]): AvroColumnReader {
+function readInTurn(fields: readonly ColumnReader[]): ColumnReader {
   const [a = pass, b = pass, c = pass, d = pass, e = pass, f = pass, g = pass, h = pass] = fields;
   const rest = fields.length > 8 ? readInTurn(fields.slice(8)) : expectEnd;
   return (cursor, columns, row) =>
@@ -116,7 +85,7 @@ function expectEnd(cursor: ByteCursor): number {
   return cursor.position === cursor.end ? 0 : trailingBytes;
 }
 
-function skipping(skip: Skipper): AvroColumnReader {
+function skipping(skip: Skipper): ColumnReader {
   return (cursor) => {
     skip(cursor);
     return 0;

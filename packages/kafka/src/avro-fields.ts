@@ -7,16 +7,23 @@ import {
   type RecordColumns,
 } from "@adstream/engine/columns";
 
-import type { AvroColumnReader, EventProjection, NumberProjection } from "./avro-columns.ts";
 import type { AvroType } from "./avro-schema.ts";
+import { categoryUse } from "./avro-categories.ts";
 import {
   malformed,
   readDouble,
   readFloat,
   readLength,
+  readQuotient,
   readVarlong,
   type ByteCursor,
 } from "./byte-cursor.ts";
+import type {
+  ColumnReader,
+  EventProjection,
+  NumberProjection,
+  TimeUnit,
+} from "./event-projection.ts";
 import { validUtf8 } from "./utf8.ts";
 
 const unreadableSchema = rejectCode("unreadable schema");
@@ -33,40 +40,55 @@ const maxTimeMs = 8.64e15;
 /** Varints of ints may hold more, and do where a writer is wrong. */
 const minInt = -(2 ** 31);
 const maxInt = 2 ** 31 - 1;
+/** What 64 bits of nanoseconds can say; overlong varints may hold more. */
+const [minNanosMs, maxNanosMs] = [-9_223_372_036_855, 9_223_372_036_854];
 
 /** How a projected field is read, whatever its writer made of it. */
 export type FieldUse = {
   /** What the writer's type has to be, for messages. */
   readonly due: string;
   /** @returns undefined when the type does not resolve to what is due; never called with unions */
-  readerOf(type: AvroType): AvroColumnReader | undefined;
+  readerOf(type: AvroType): ColumnReader | undefined;
   /** In place of a null in a union. */
-  readonly whenNull: AvroColumnReader;
+  readonly whenNull: ColumnReader;
   /** In place of a field that the writer lacks. */
-  readonly whenMissing: AvroColumnReader | undefined;
+  readonly whenMissing: ColumnReader | undefined;
 };
 
 /** Uses of the projected fields, by the fields' names. */
 export function projectedFields({
   key,
   eventTime,
+  eventTimeUnit = "ms",
   id,
   numbers,
+  categories = [],
+  maxima = [],
 }: EventProjection): ReadonlyMap<string, FieldUse> {
-  const uses = new Map([
-    [key, keyUse],
-    [eventTime, timeUse],
-  ]);
-  if (id !== undefined) uses.set(id, idUse);
-  for (const [column, number] of numbers.entries())
-    uses.set(number.field, numberUse(number, column));
-  const projected = numbers.length + (id === undefined ? 2 : 3);
-  assert.equal(uses.size, projected, "a projected field has one use");
+  const uses = new Map<string, FieldUse>();
+  const add = (field: string, use: FieldUse): void => {
+    assert(!uses.has(field), "a projected field has one use");
+    uses.set(field, use);
+  };
+  add(key, keyUse);
+  add(eventTime, timeUse(eventTimeUnit));
+  if (id !== undefined) add(id, idUse);
+  let column = 0;
+  for (const number of numbers) add(number.field, numberUse(number, column++));
+  for (const category of categories) {
+    add(category.field, categoryUse(category, column));
+    column += category.counted.length;
+  }
+  for (const maximum of maxima) {
+    const summed = numbers.findIndex(({ field }) => field === maximum.field);
+    if (summed < 0) add(maximum.field, numberUse(maximum, column++));
+    else uses.set(maximum.field, summedToo(maximum, numbers[summed], summed, column++));
+  }
   return uses;
 }
 
 /** @returns undefined when the writer's type, or no branch of its union, resolves to what is due */
-export function resolveField(type: AvroType, use: FieldUse): AvroColumnReader | undefined {
+export function resolveField(type: AvroType, use: FieldUse): ColumnReader | undefined {
   if (type.kind !== "union") return use.readerOf(type);
   const readers = type.branches.map((branch) =>
     branch.kind === "null" ? use.whenNull : use.readerOf(branch),
@@ -78,14 +100,14 @@ export function resolveField(type: AvroType, use: FieldUse): AvroColumnReader | 
   return readBranch(readers.map((reader) => reader ?? rejecting(unreadableSchema)));
 }
 
-function readBranch(branches: readonly AvroColumnReader[]): AvroColumnReader {
+function readBranch(branches: readonly ColumnReader[]): ColumnReader {
   return (cursor, columns, row) => {
     const branch = branches[readVarlong(cursor)];
     return branch === undefined ? malformed : branch(cursor, columns, row);
   };
 }
 
-function rejecting(reason: number): AvroColumnReader {
+function rejecting(reason: number): ColumnReader {
   return () => reason;
 }
 
@@ -132,21 +154,32 @@ function noId(_cursor: ByteCursor, columns: RecordColumns, row: number): 0 {
   return 0;
 }
 
-const timeUse: FieldUse = {
-  due: "a timestamp in ms or µs",
-  readerOf(type) {
-    if (type.kind !== "long" && type.kind !== "int") return undefined;
-    const { kind, logicalType } = type;
-    if (kind === "int") return logicalType === undefined ? readMillis(minInt, maxInt) : undefined;
-    if (logicalType === "timestamp-micros") return readMicros;
-    const millis = logicalType === undefined || logicalType === "timestamp-millis";
-    return millis ? readMillis(-maxTimeMs, maxTimeMs) : undefined;
-  },
-  whenNull: rejecting(timeOutOfRange),
-  whenMissing: undefined,
+const logicalUnits: Readonly<Record<string, TimeUnit>> = {
+  "timestamp-millis": "ms",
+  "timestamp-micros": "us",
+  "timestamp-nanos": "ns",
 };
 
-function readMillis(min: number, max: number): AvroColumnReader {
+/** @param plainUnit of longs and ints that do not say their own */
+function timeUse(plainUnit: TimeUnit): FieldUse {
+  return {
+    due: "a timestamp in ms, µs or ns",
+    readerOf(type) {
+      if (type.kind !== "long" && type.kind !== "int") return undefined;
+      const { kind, logicalType } = type;
+      const unit = logicalType === undefined ? plainUnit : logicalUnits[logicalType];
+      if (kind === "int") {
+        const millis = logicalType === undefined && unit === "ms";
+        return millis ? readMillis(minInt, maxInt) : undefined;
+      }
+      return unit === undefined ? undefined : timeReaders[unit];
+    },
+    whenNull: rejecting(timeOutOfRange),
+    whenMissing: undefined,
+  };
+}
+
+function readMillis(min: number, max: number): ColumnReader {
   return (cursor, columns, row) => {
     const timeMs = readVarlong(cursor);
     if (timeMs < min || timeMs > max) return timeOutOfRange;
@@ -161,6 +194,20 @@ function readMicros(cursor: ByteCursor, columns: RecordColumns, row: number): nu
   columns.eventTime[row] = Math.floor(timeUs / 1000);
   return 0;
 }
+
+/** Nanoseconds of today are beyond what a number holds exactly, so they are divided before they are one. */
+function readNanos(cursor: ByteCursor, columns: RecordColumns, row: number): number {
+  const timeMs = readQuotient(cursor, 1e6);
+  if (timeMs < minNanosMs || timeMs > maxNanosMs) return timeOutOfRange;
+  columns.eventTime[row] = timeMs;
+  return 0;
+}
+
+const timeReaders: Readonly<Record<TimeUnit, ColumnReader>> = {
+  ms: readMillis(-maxTimeMs, maxTimeMs),
+  us: readMicros,
+  ns: readNanos,
+};
 
 function numberUse(projection: NumberProjection, column: number): FieldUse {
   const { min, max, default: fallback } = projection;
@@ -192,7 +239,31 @@ function numberUse(projection: NumberProjection, column: number): FieldUse {
   };
 }
 
-function readInteger(column: number, min: number, max: number): AvroColumnReader {
+/** A number that is summed in one column and whose highest is kept in another: both hold it. */
+function summedToo(
+  maximum: NumberProjection,
+  summed: NumberProjection | undefined,
+  from: number,
+  to: number,
+): FieldUse {
+  assert.deepEqual(maximum, summed, "a number that is summed and its highest kept has one range");
+  const use = numberUse(maximum, from);
+  const copying =
+    (read: ColumnReader): ColumnReader =>
+    (cursor, columns, row) =>
+      read(cursor, columns, row) ||
+      storeNumber(columns, to, row, columns.values[from]?.[row] ?? Number.NaN);
+  return {
+    ...use,
+    readerOf(type) {
+      const read = use.readerOf(type);
+      return read && copying(read);
+    },
+    whenMissing: use.whenMissing && copying(use.whenMissing),
+  };
+}
+
+function readInteger(column: number, min: number, max: number): ColumnReader {
   return (cursor, columns, row) => {
     const value = readVarlong(cursor);
     if (value < min || value > max) return outOfRange;
@@ -204,7 +275,7 @@ function readFloating(
   read: (cursor: ByteCursor) => number,
   column: number,
   { min, max }: NumberProjection,
-): AvroColumnReader {
+): ColumnReader {
   return (cursor, columns, row) => {
     const value = read(cursor);
     if (!Number.isFinite(value)) return notFinite;

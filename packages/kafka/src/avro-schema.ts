@@ -4,7 +4,7 @@ import { StreamError } from "@adstream/engine/errors";
 export type AvroType =
   | AvroPrimitive
   | { readonly kind: "fixed"; readonly sizeBytes: number }
-  | { readonly kind: "enum" }
+  | { readonly kind: "enum"; readonly symbols: readonly string[] }
   | { readonly kind: "array" | "map"; readonly items: AvroType }
   | { readonly kind: "union"; readonly branches: readonly AvroType[] }
   | AvroRecord;
@@ -75,8 +75,13 @@ function parseType(schema: unknown, outer: Scope): AvroType {
     case "error":
       return parseRecord(schema, scope);
     case "enum": {
-      if (!Array.isArray(property(schema, "symbols"))) throw unreadable("enum has no symbols");
-      return define({ kind: "enum" }, declaredName(schema, scope), scope);
+      const symbols = property(schema, "symbols");
+      if (!Array.isArray(symbols)) throw unreadable("enum has no symbols");
+      return define(
+        { kind: "enum", symbols: symbols.map(String) },
+        declaredName(schema, scope),
+        scope,
+      );
     }
     case "fixed":
       return define(

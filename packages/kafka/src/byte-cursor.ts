@@ -59,12 +59,20 @@ export function readVarlong(cursor: ByteCursor): number {
   const { bytes, position } = cursor;
   const byte = bytes[position] ?? 0;
   // Most are of one byte, and this much is small enough for the compiler to put into every caller.
-  if (byte > 0x7f || position >= cursor.end) return readLongVarlong(cursor);
+  if (byte > 0x7f || position >= cursor.end) return readLongVarlong(cursor, 1);
   cursor.position = position + 1;
   return (byte >>> 1) ^ -(byte & 1);
 }
 
-function readLongVarlong(cursor: ByteCursor): number {
+/**
+ * A varlong divided by `divisor`, a whole number up to 10^6, towards -Infinity. Exact for any long of 64 bits, while the
+ * long itself may be none that a number holds.
+ */
+export function readQuotient(cursor: ByteCursor, divisor: number): number {
+  return readLongVarlong(cursor, divisor);
+}
+
+function readLongVarlong(cursor: ByteCursor, divisor: number): number {
   const { bytes, end } = cursor;
   let position = cursor.position;
   if (position >= end) return fail(cursor, malformed);
@@ -83,8 +91,18 @@ function readLongVarlong(cursor: ByteCursor): number {
     high += (byte & 0x7f) * scale;
   }
   cursor.position = position;
-  const magnitude = high * 2 ** 27 + (low >>> 1);
+  const magnitude =
+    divisor === 1 ? high * 2 ** 27 + (low >>> 1) : quotient(high, low >>> 1, divisor);
+  // -(n + 1) divided towards -Infinity is -(n divided towards 0) - 1.
   return low & 1 ? -magnitude - 1 : magnitude;
+}
+
+/** Of `high` * 2^27 + `low`; the remainder of `high` is small enough for the rest to be exact. */
+function quotient(high: number, low: number, divisor: number): number {
+  const remainder = high % divisor;
+  return (
+    ((high - remainder) / divisor) * 2 ** 27 + Math.floor((remainder * 2 ** 27 + low) / divisor)
+  );
 }
 
 export function skipVarint(cursor: ByteCursor): void {

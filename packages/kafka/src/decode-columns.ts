@@ -5,8 +5,8 @@ import {
   type RejectReason,
 } from "@adstream/engine/columns";
 
-import type { AvroColumnReader } from "./avro-columns.ts";
 import { createCursor, type ByteCursor } from "./byte-cursor.ts";
+import type { ColumnReader } from "./event-projection.ts";
 import type { OpenBatch } from "./record-batch.ts";
 import {
   createFrame,
@@ -22,7 +22,7 @@ import { frameBytes, frameSchemaId } from "./wire-format.ts";
  *
  * @returns undefined when that is not known yet
  */
-export type ReaderLookup = (schemaId: number) => AvroColumnReader | RejectReason | undefined;
+export type ReaderLookup = (schemaId: number) => ColumnReader | RejectReason | undefined;
 
 const nullValue = rejectCode("null value");
 
@@ -49,7 +49,7 @@ export function decodeColumns(
   const frame = createFrame();
   let row = 0;
   let knownSchemaId = -1;
-  let reader: AvroColumnReader | number = 0;
+  let reader: ColumnReader | number = 0;
   for (let index = 0; index < header.recordCount; index++) {
     readRecordFrame(cursor, frame, header);
     cursor.position = frame.end;
@@ -86,7 +86,7 @@ export function decodeColumns(
 }
 
 function readValue(
-  reader: AvroColumnReader,
+  reader: ColumnReader,
   cursor: ByteCursor,
   frame: RecordFrame,
   columns: RecordColumns,

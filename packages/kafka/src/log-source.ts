@@ -1,7 +1,7 @@
 import { createColumns, type RecordColumns } from "@adstream/engine/columns";
 import type { Clock, LogHandler, LogSource } from "@adstream/engine/ports";
 
-import type { EventProjection } from "./avro-columns.ts";
+import { valueColumns, type EventProjection } from "./event-projection.ts";
 import { openBatchSource, type BatchSource, type BatchSourceOptions } from "./batch-source.ts";
 import { decodeColumns } from "./decode-columns.ts";
 import { openBatch, type OpenBatch } from "./record-batch.ts";
@@ -51,7 +51,7 @@ class DecodingLogSource implements DecodedLogSource {
 
   constructor(options: LogSourceOptions, batches: BatchSource) {
     this.#batches = batches;
-    this.#columns = createColumns(options.projection.numbers.length);
+    this.#columns = createColumns(valueColumns(options.projection));
     this.#schemas = new WriterSchemas(options, {
       unknown: (partition, schemaId) => this.#handler?.schemaUnknown(partition, schemaId),
       decided: (partition, schemaId) =>

@@ -3,8 +3,9 @@ import { StreamError } from "@adstream/engine/errors";
 import { unknownSchemaPatienceMs } from "@adstream/engine/run-options";
 import type { Clock } from "@adstream/engine/ports";
 
-import { composeReader, type AvroColumnReader, type EventProjection } from "./avro-columns.ts";
+import { composeReader } from "./avro-columns.ts";
 import { toStreamError } from "./error-map.ts";
+import type { ColumnReader, EventProjection } from "./event-projection.ts";
 import type { Log } from "./kafkajs-log.ts";
 import { leastRecent } from "./least-recent.ts";
 import type { RegisteredSchema, SchemaRegistryClient } from "./schema-registry.ts";
@@ -37,7 +38,7 @@ const outageToMs = 30_000;
  */
 export class WriterSchemas {
   readonly #options: WriterSchemasOptions;
-  readonly #readers = leastRecent<number, AvroColumnReader | RejectReason>(keptReaders);
+  readonly #readers = leastRecent<number, ColumnReader | RejectReason>(keptReaders);
   /** What no waiting mends: thrown to whoever looks the schema up. */
   readonly #failures = new Map<number, StreamError>();
   /** Partitions that wait, by schema id; the set identifies one wait. */
@@ -54,7 +55,7 @@ export class WriterSchemas {
    * @returns undefined when it has to be loaded: see `waitFor`
    * @throws {StreamError} NOT_AUTHORIZED, or whatever else ended its loading
    */
-  lookup(schemaId: number): AvroColumnReader | RejectReason | undefined {
+  lookup(schemaId: number): ColumnReader | RejectReason | undefined {
     const failure = this.#failures.get(schemaId);
     if (failure !== undefined) throw failure;
     return this.#readers.get(schemaId);
@@ -129,7 +130,7 @@ export class WriterSchemas {
     }
   }
 
-  #compose(schemaId: number, text: string): AvroColumnReader | RejectReason {
+  #compose(schemaId: number, text: string): ColumnReader | RejectReason {
     try {
       return composeReader(text, this.#options.projection);
     } catch (error) {

@@ -11,7 +11,8 @@ import { compressSync } from "snappy";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 
-import { composeReader, type AvroColumnReader } from "../src/avro-columns.ts";
+import { composeReader } from "../src/avro-columns.ts";
+import type { ColumnReader } from "../src/event-projection.ts";
 import { decodeColumns, type ReaderLookup } from "../src/decode-columns.ts";
 import { openBatch, readRecords } from "../src/record-batch.ts";
 import { frame } from "../src/wire-format.ts";
@@ -24,7 +25,7 @@ const schema = (...names: string[]): string =>
     name: "E",
     fields: names.map((name) => ({ name, type: name === "key" ? "string" : "long" })),
   });
-const reader = (...names: string[]): AvroColumnReader =>
+const reader = (...names: string[]): ColumnReader =>
   composeReader(schema(...names), {
     key: "key",
     eventTime: "time",
@@ -32,7 +33,7 @@ const reader = (...names: string[]): AvroColumnReader =>
   });
 /** 1: all fields in order; 2: without clicks; 3: in another order; 4: unreadable; 5: not loaded. */
 const readers: ReaderLookup = (schemaId) => byId.get(schemaId);
-const byId = new Map<number, AvroColumnReader | RejectReason>([
+const byId = new Map<number, ColumnReader | RejectReason>([
   [1, reader("key", "time", "clicks")],
   [2, reader("key", "time")],
   [3, reader("clicks", "time", "key")],

@@ -1,7 +1,8 @@
 import { createColumns, rejectReasons } from "@adstream/engine/columns";
 import { describe, expect, test } from "vitest";
 
-import { composeReader, type EventProjection } from "../src/avro-columns.ts";
+import { composeReader } from "../src/avro-columns.ts";
+import type { EventProjection } from "../src/event-projection.ts";
 import { createCursor } from "../src/byte-cursor.ts";
 import { prefixed } from "./avro-shapes.ts";
 import { varint } from "./encode-batch.ts";

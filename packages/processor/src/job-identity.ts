@@ -3,7 +3,7 @@ import type { JobIdentity } from "@adstream/engine/acquire";
 import type { PartitionInfo } from "@adstream/engine/ports";
 import { slidingWindow } from "@adstream/engine/window";
 import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
-import type { EventProjection } from "@adstream/kafka/avro-columns";
+import type { EventProjection } from "@adstream/kafka/event-projection";
 import type { ProcessorConfig, StartAt } from "./config.ts";
 import type { Job } from "./job.ts";
 

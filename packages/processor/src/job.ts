@@ -1,5 +1,5 @@
 import type { ResultStatus } from "@adstream/engine/results";
-import type { EventProjection } from "@adstream/kafka/avro-columns";
+import type { EventProjection } from "@adstream/kafka/event-projection";
 
 /** One result row, with names instead of columns. */
 export type ResultRow = {

@@ -1,0 +1,54 @@
+import type { RecordColumns } from "@adstream/engine/columns";
+
+import type { ByteCursor } from "./byte-cursor.ts";
+
+/** Which top-level fields of an event become columns. A field has one use, but for a number that is summed and its highest kept. */
+export type EventProjection = {
+  /** A string, or bytes that hold UTF-8. */
+  readonly key: string;
+  /** An integer since the epoch, in `eventTimeUnit` unless a logical type of Avro says which. */
+  readonly eventTime: string;
+  /** Without it ms. Finer times are cut to whole ms, towards the past, however many digits they have. */
+  readonly eventTimeUnit?: TimeUnit;
+  /** A string, or bytes that hold UTF-8, that names one delivery; without it nothing is read. null and missing: no name. */
+  readonly id?: string;
+  /** The first columns of `RecordColumns.values`, in this order. */
+  readonly numbers: readonly NumberProjection[];
+  /** The columns behind them. */
+  readonly categories?: readonly CategoryProjection[];
+  /** The last columns. */
+  readonly maxima?: readonly NumberProjection[];
+};
+
+export type TimeUnit = "ms" | "us" | "ns";
+
+export type NumberProjection = {
+  readonly field: string;
+  /** Inclusive. */
+  readonly min: number;
+  /** Inclusive. */
+  readonly max: number;
+  /** Stands in where a writer's schema lacks the field, or a JSON event; without it such a schema, or event, is unreadable. */
+  readonly default?: number;
+};
+
+/** A field that holds one text of a few; whatever else it holds rejects the record. */
+export type CategoryProjection = {
+  readonly field: string;
+  readonly allowed: readonly string[];
+  /** Of those allowed, each with a column: 1 where the field holds it, else 0. */
+  readonly counted: readonly string[];
+};
+
+/**
+ * Reads the value between the cursor's position and its end into row `row`.
+ *
+ * @returns 0, or the number of the reason why the record is rejected
+ */
+export type ColumnReader = (cursor: ByteCursor, columns: RecordColumns, row: number) => number;
+
+/** How many columns of values a projection fills. */
+export function valueColumns({ numbers, categories = [], maxima = [] }: EventProjection): number {
+  const counted = categories.reduce((sum, category) => sum + category.counted.length, 0);
+  return numbers.length + counted + maxima.length;
+}
