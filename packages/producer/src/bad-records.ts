@@ -26,13 +26,9 @@ export const unknownSchemaId = 2_000_000_000;
 /** Beyond every MAX_FUTURE. */
 const farFutureMs = 365 * 86_400_000;
 
-/** The value of an event, with its flaw if it has one. */
-export function valueOf(
-  event: AdEvent,
-  flaw: Flaw | undefined,
-  encoder: Encoder,
-): Uint8Array | null {
-  return flaw === undefined ? framed(event, encoder) : spoilers[flaw](event, encoder);
+/** The value of an event, with that flaw. */
+export function spoiled(event: AdEvent, flaw: Flaw, encoder: Encoder): Uint8Array | null {
+  return spoilers[flaw](event, encoder);
 }
 
 function framed(event: AdEvent, { schemaId, encode, frame }: Encoder): Uint8Array {

@@ -6,8 +6,10 @@ import {
   registryEnvironment,
   topicsEnvironment,
 } from "@adstream/service/environment";
-import { decimalNumber, ratio, sound, wholeNumber } from "@adstream/service/fields";
+import { decimalNumber, oneOf, ratio, sound, wholeNumber } from "@adstream/service/fields";
 import { z } from "zod";
+import { arrivalModels } from "./arrivals.ts";
+import { formats, jobFormats, jobNames } from "./jobs/job.ts";
 import type { FlagTable } from "@adstream/service/flags";
 import type { TrafficSettings } from "./ad-events.ts";
 
@@ -19,10 +21,15 @@ export const environment = z
     EVENTS_TOPIC: topicsEnvironment.EVENTS_TOPIC,
     ...httpEnvironment,
     ...logEnvironment,
+    JOB: oneOf(jobNames).default("ad-stats"),
+    PRODUCER_FORMAT: oneOf(formats).optional(),
+    PRODUCER_MODEL: oneOf(arrivalModels).default("uniform"),
     PRODUCER_RATE: decimalNumber(0.001, 1_000_000).prefault("500"),
     PRODUCER_ADS: wholeNumber(1, 10_000_000).prefault("50"),
     PRODUCER_SEED: wholeNumber(0, 2 ** 32 - 1).prefault("1"),
     PRODUCER_COUNT: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional(),
+    PRODUCER_DURATION: durationBetween("1ms", "720h").optional(),
+    PRODUCER_MAX_BEHIND: durationBetween("0s", "720h").prefault("5s"),
     PRODUCER_REPEAT_RATIO: ratio.prefault("0.5"),
     PRODUCER_REDELIVER_RATIO: ratio.prefault("0"),
     PRODUCER_OUT_OF_ORDER_RATIO: ratio.prefault("0"),
@@ -31,6 +38,14 @@ export const environment = z
     PRODUCER_LATE_BY: durationBetween("1ms", "720h").prefault("5m"),
     PRODUCER_BAD_RATIO: ratio.prefault("0"),
   })
+  .refine(
+    ({ JOB, PRODUCER_FORMAT: format }) => format === undefined || jobFormats[JOB].includes(format),
+    {
+      path: ["PRODUCER_FORMAT"],
+      when: sound("JOB", "PRODUCER_FORMAT"),
+      error: "must be one that JOB reads: ad-stats reads avro",
+    },
+  )
   .refine((env) => env.PRODUCER_REDELIVER_RATIO + env.PRODUCER_BAD_RATIO <= 1, {
     path: ["PRODUCER_REDELIVER_RATIO"],
     when: sound("PRODUCER_REDELIVER_RATIO", "PRODUCER_BAD_RATIO"),
@@ -45,10 +60,23 @@ export const environment = z
 export type ProducerConfig = Readonly<z.output<typeof environment>>;
 
 export const flags: FlagTable = {
-  rate: { variable: "PRODUCER_RATE", value: "n", about: "records per second; 500" },
+  job: { variable: "JOB", value: jobNames.join("|"), about: "whose events; ad-stats" },
+  format: { variable: "PRODUCER_FORMAT", value: formats.join("|"), about: "of values; the job's" },
+  model: { variable: "PRODUCER_MODEL", value: arrivalModels.join("|"), about: "uniform" },
+  rate: { variable: "PRODUCER_RATE", value: "n", about: "records per second on average; 500" },
   ads: { variable: "PRODUCER_ADS", value: "n", about: "different ads; 50" },
   seed: { variable: "PRODUCER_SEED", value: "n", about: "same seed, same traffic; 1" },
   count: { variable: "PRODUCER_COUNT", value: "n", about: "stop after so many records; never" },
+  duration: {
+    variable: "PRODUCER_DURATION",
+    value: "duration",
+    about: "stop when everything due by then is sent; never",
+  },
+  "max-behind": {
+    variable: "PRODUCER_MAX_BEHIND",
+    value: "duration",
+    about: "make up for stalls of this length, give up the rest of longer ones; 5s",
+  },
   "repeat-ratio": {
     variable: "PRODUCER_REPEAT_RATIO",
     value: "share",

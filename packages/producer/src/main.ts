@@ -1,33 +1,36 @@
-import { adEventSchema } from "@adstream/contracts/ad-event";
-import { valueSubject } from "@adstream/contracts/topics";
-import { avroCodec } from "@adstream/kafka/avro-codec";
+import { defaultTopics, valueSubject } from "@adstream/contracts/topics";
 import { connectKafka } from "@adstream/kafka/connection";
 import { openPublisher } from "@adstream/kafka/publisher";
 import { openSchemaRegistry } from "@adstream/kafka/schema-registry";
-import { frame } from "@adstream/kafka/wire-format";
 import { kafkaSettings, registrySettings } from "@adstream/service/connection-settings";
 import { reachServer } from "@adstream/service/reach-server";
 import { runService } from "@adstream/service/run-service";
-import { adEvents } from "./ad-events.ts";
-import { uniformArrivals } from "./arrivals.ts";
+import { arrivalGaps } from "./arrivals.ts";
 import { environment, flags, trafficSettings } from "./config.ts";
+import { jobFormats } from "./jobs/job.ts";
+import { jobs } from "./jobs/jobs.ts";
 import { openPace } from "./pace.ts";
 import { publishTraffic } from "./publish.ts";
+import { randomAt } from "./random.ts";
 import { openTally, producerMetrics } from "./tally.ts";
 import { systemClock } from "@adstream/service/system-clock";
 import type { ServiceContext } from "@adstream/service/run-service";
 import type { ProducerConfig } from "./config.ts";
+import type { Pace } from "./pace.ts";
 
-/** A stall of this length is made up for; of a longer one the rest of the schedule is given up. */
-const maxBehindMs = 5_000;
 const statusEveryMs = 1_000;
+/** Arrivals and contents are drawn apart: other models bring the same events. */
+const arrivalsStream = -1;
 
 await runService({ name: "producer", environment, flags, main });
 
 async function main(context: ServiceContext<ProducerConfig>): Promise<void> {
   const { config, log, metrics, signal, status } = context;
-  const topic = config.EVENTS_TOPIC;
-  const schemaId = await registerSchema(context);
+  const job = jobs[config.JOB];
+  const format = config.PRODUCER_FORMAT ?? jobFormats[config.JOB][0];
+  // The default is the topic of ad-stats; other jobs have their own.
+  const topic = config.EVENTS_TOPIC === defaultTopics.events ? job.topic : config.EVENTS_TOPIC;
+  const schemaId = format === "avro" ? await registerSchema(context, topic, job.schema) : undefined;
   const kafka = connectKafka(kafkaSettings(config, "adstream-producer"), log);
   await using publisher = await reachServer({
     server: "Kafka",
@@ -37,25 +40,24 @@ async function main(context: ServiceContext<ProducerConfig>): Promise<void> {
     log,
     signal,
   });
+  const blocks = await publisher.openBlocks(topic);
 
   const clock = systemClock;
   const startMs = clock.nowMs();
-  const pace = openPace({ arrivals: uniformArrivals(config.PRODUCER_RATE), startMs, maxBehindMs });
+  const pace = openConfiguredPace(config, startMs);
   const tally = openTally();
   producerMetrics(metrics, tally, {
     behindMs: () => Math.max(0, clock.nowMs() - pace.nextMs()),
     skippedMs: () => pace.skippedMs(),
   });
-  const { encode } = avroCodec(adEventSchema);
   const report = setInterval(() => status(tally.counts()), statusEveryMs);
   try {
     context.ready();
-    log.info({ topic, schemaId, ...trafficSettings(config) }, "traffic started");
+    log.info({ topic, schemaId, format, ...trafficSettings(config) }, "traffic started");
     const count = config.PRODUCER_COUNT ?? Number.POSITIVE_INFINITY;
-    const next = adEvents(trafficSettings(config));
-    const encoder = { schemaId, encode, frame };
-    const publish = publisher.publish.bind(publisher);
-    await publishTraffic({ topic, next, encoder, pace, count, publish, tally, clock }, signal);
+    const append = job.open(config, schemaId);
+    const publish = publisher.publishBlocks.bind(publisher);
+    await publishTraffic({ blocks, append, pace, count, publish, tally, clock }, signal);
   } finally {
     clearInterval(report);
     status(tally.counts());
@@ -65,17 +67,28 @@ async function main(context: ServiceContext<ProducerConfig>): Promise<void> {
   }
 }
 
-async function registerSchema({
-  config,
-  log,
-  signal,
-}: ServiceContext<ProducerConfig>): Promise<number> {
+function openConfiguredPace(config: ProducerConfig, startMs: number): Pace {
+  const random = randomAt(config.PRODUCER_SEED, arrivalsStream);
+  const { PRODUCER_DURATION: durationMs } = config;
+  return openPace({
+    gaps: arrivalGaps(config.PRODUCER_MODEL, config.PRODUCER_RATE, random),
+    startMs,
+    maxBehindMs: config.PRODUCER_MAX_BEHIND,
+    ...(durationMs === undefined ? {} : { endMs: startMs + durationMs }),
+  });
+}
+
+async function registerSchema(
+  { config, log, signal }: ServiceContext<ProducerConfig>,
+  topic: string,
+  schema: string,
+): Promise<number> {
   const registry = openSchemaRegistry({ ...registrySettings(config), log });
   return await reachServer({
     server: "the schema registry",
     variable: "SCHEMA_REGISTRY_URL",
     address: config.SCHEMA_REGISTRY_URL,
-    connect: () => registry.register(valueSubject(config.EVENTS_TOPIC), adEventSchema),
+    connect: () => registry.register(valueSubject(topic), schema),
     log,
     signal,
   });

@@ -6,7 +6,10 @@ import type { Emission } from "./ad-events.ts";
 export type Tally = {
   /** All of them: events, redeliveries and bad ones. */
   readonly records: number;
-  add(emission: Emission): void;
+  /** Is not counted yet. */
+  add(sent: Pick<Emission, "kind" | "repeat" | "timing">): void;
+  /** All that were added are counted now. */
+  acknowledge(): void;
   counts(): Counts;
 };
 
@@ -21,26 +24,48 @@ export type Counts = {
 };
 
 export function openTally(): Tally {
-  const counts = { events: 0, redelivered: 0, bad: 0, repeats: 0, outOfOrder: 0, late: 0 };
-  let records = 0;
+  let counts = noCounts;
+  const pending = { ...noCounts };
   return {
     get records() {
-      return records;
+      return counts.produced;
     },
     add({ kind, repeat, timing }) {
-      records++;
-      if (repeat) counts.repeats++;
-      if (kind === "redelivery") counts.redelivered++;
-      else if (kind === "bad") counts.bad++;
+      pending.produced++;
+      if (repeat) pending.repeats++;
+      if (kind === "redelivery") pending.redelivered++;
+      else if (kind === "bad") pending.bad++;
       else {
-        counts.events++;
-        if (timing === "late") counts.late++;
-        if (timing === "out of order") counts.outOfOrder++;
+        pending.events++;
+        if (timing === "late") pending.late++;
+        if (timing === "out of order") pending.outOfOrder++;
       }
     },
-    counts: () => ({ produced: records, ...counts }),
+    acknowledge() {
+      counts = {
+        produced: counts.produced + pending.produced,
+        events: counts.events + pending.events,
+        redelivered: counts.redelivered + pending.redelivered,
+        bad: counts.bad + pending.bad,
+        repeats: counts.repeats + pending.repeats,
+        outOfOrder: counts.outOfOrder + pending.outOfOrder,
+        late: counts.late + pending.late,
+      };
+      Object.assign(pending, noCounts);
+    },
+    counts: () => counts,
   };
 }
+
+const noCounts: Counts = {
+  produced: 0,
+  events: 0,
+  redelivered: 0,
+  bad: 0,
+  repeats: 0,
+  outOfOrder: 0,
+  late: 0,
+};
 
 /** The tally and the schedule as metrics, read when they are scraped. */
 export function producerMetrics(

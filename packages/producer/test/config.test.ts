@@ -47,7 +47,9 @@ test("flags win over the environment", () => {
 });
 
 test("every variable of the producer's own has a flag", () => {
-  const own = Object.keys(environment.shape).filter((name) => name.startsWith("PRODUCER_"));
+  const own = Object.keys(environment.shape).filter(
+    (name) => name === "JOB" || name.startsWith("PRODUCER_"),
+  );
   expect(
     Object.values(flags)
       .map((flag) => flag.variable)
@@ -64,6 +66,16 @@ test("mistakes are listed together, flags and environment", () => {
     '--repeat-ratio is "1.5": must be a number from 0 to 1',
     '--late-by is "5": must be a duration like 500ms, 10s, 1m or 1h, from 1ms to 720h',
   ]);
+});
+
+test.each([
+  [[], []],
+  [["--format=avro"], []],
+  [["--job=campaign-counts", "--format=avro"], []],
+  [["--format=json"], ['--format is "json": must be one that JOB reads: ad-stats reads avro']],
+  [["--model=bursty"], ['--model is "bursty": must be one of uniform, poisson, mmpp']],
+])("job, format and model are known, and the job reads the format: %j", (argv, expected) => {
+  expect(problems(argv)).toEqual(expected);
 });
 
 test.each([

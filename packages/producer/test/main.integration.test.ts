@@ -8,6 +8,8 @@ import { connectKafka } from "@adstream/kafka/connection";
 import { createTopics, describeTopics } from "@adstream/kafka/topics";
 import { openLog } from "@adstream/service/log";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { arrivalGaps } from "../src/arrivals.ts";
+import { randomAt } from "../src/random.ts";
 import type { ChildProcess } from "node:child_process";
 import type { Devstack } from "@adstream/devstack/start-devstack";
 
@@ -92,6 +94,20 @@ test("registers the schema of the events under the topic's subject", async () =>
   const subject = valueSubject("registered");
   const latest = await (await fetch(`${url}/subjects/${subject}/versions/latest`)).json();
   expect(JSON.parse(Object(latest).schema)).toEqual(JSON.parse(adEventSchema));
+});
+
+test("interactions of a Poisson schedule: 2 s of it, in JSON on the topic events, none lost or added", async () => {
+  await createEvents("events");
+  const flags = ["--job=campaign-counts", "--model=poisson", "--rate=2000", "--duration=2s"];
+  const { code, output, messages } = start([...flags, "--seed=5"]);
+  expect([await code, output.err]).toEqual([0, ""]);
+  const next = arrivalGaps("poisson", 2_000, randomAt(5, -1));
+  let scheduled = 0;
+  for (let atMs = 0; atMs < 2_000; atMs += next()) scheduled++;
+  expect(messages.at(-1)).toMatchObject({ produced: scheduled, events: scheduled });
+  const records = await recordsIn("events");
+  expect(records.reduce((sum, count) => sum + count, 0)).toBe(scheduled);
+  expect(Math.min(...records)).toBeGreaterThan(0);
 });
 
 test("SIGTERM under load ends it with 0, and every record it counted is in the log", async () => {

@@ -1,12 +1,18 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { uniformArrivals } from "../src/arrivals.ts";
+import { arrivalGaps, arrivalModels } from "../src/arrivals.ts";
 import { openPace } from "../src/pace.ts";
+import { randomAt } from "../src/random.ts";
+import type { Gaps } from "../src/arrivals.ts";
 
 const noBound = Number.MAX_SAFE_INTEGER;
 
+function uniform(rate: number): Gaps {
+  return arrivalGaps("uniform", rate, randomAt(1, 0));
+}
+
 test("records are due at even gaps, from the start", () => {
-  const pace = openPace({ arrivals: uniformArrivals(100), startMs: 5, maxBehindMs: 1_000 });
+  const pace = openPace({ gaps: uniform(100), startMs: 5, maxBehindMs: 1_000 });
   expect(pace.take(4, noBound)).toEqual([]);
   expect(pace.take(30, noBound)).toEqual([5, 15, 25]);
   expect(pace.nextMs()).toBe(35);
@@ -14,15 +20,15 @@ test("records are due at even gaps, from the start", () => {
 });
 
 test("what does not fit into a batch stays due", () => {
-  const pace = openPace({ arrivals: uniformArrivals(100), startMs: 0, maxBehindMs: 1_000 });
+  const pace = openPace({ gaps: uniform(100), startMs: 0, maxBehindMs: 1_000 });
   expect(pace.take(35, 2)).toEqual([0, 10]);
   expect(pace.take(35, 2)).toEqual([20, 30]);
 });
 
 test("any gaps are followed, not only even ones", () => {
-  const gaps = [1, 50, 2].values();
-  const arrivals = { next: () => ({ done: false as const, value: gaps.next().value ?? 1_000 }) };
-  const pace = openPace({ arrivals, startMs: 0, maxBehindMs: 1_000 });
+  const some = [1, 50, 2].values();
+  const gaps = (): number => some.next().value ?? 1_000;
+  const pace = openPace({ gaps, startMs: 0, maxBehindMs: 1_000 });
   expect(pace.take(100, noBound)).toEqual([0, 1, 51, 53]);
 });
 
@@ -31,7 +37,7 @@ test("through stalls within the bound the rate of 10 s holds to 1 %", () => {
   const rates = fc.integer({ min: 100, max: 20_000 });
   fc.assert(
     fc.property(stalls, rates, (waits, rate) => {
-      const pace = openPace({ arrivals: uniformArrivals(rate), startMs: 0, maxBehindMs: 5_000 });
+      const pace = openPace({ gaps: uniform(rate), startMs: 0, maxBehindMs: 5_000 });
       let sent = 0;
       let turn = 0;
       for (let nowMs = 0; nowMs < 10_000; nowMs += waits[turn++ % waits.length] ?? 1) {
@@ -46,8 +52,41 @@ test("through stalls within the bound the rate of 10 s holds to 1 %", () => {
 });
 
 test("after a longer stall only the bound is made up for, and the rest is counted", () => {
-  const pace = openPace({ arrivals: uniformArrivals(100), startMs: 0, maxBehindMs: 5_000 });
+  const pace = openPace({ gaps: uniform(100), startMs: 0, maxBehindMs: 5_000 });
   expect(pace.take(60_000, noBound)).toHaveLength(501);
   expect(pace.skippedMs()).toBe(55_000);
   expect(pace.take(60_100, noBound)).toHaveLength(10);
 });
+
+test("nothing is due from the end on, and there is no next record then", () => {
+  const pace = openPace({ gaps: uniform(100), startMs: 5, endMs: 25, maxBehindMs: 1_000 });
+  expect(pace.take(10, noBound)).toEqual([5]);
+  expect(pace.nextMs()).toBe(15);
+  expect(pace.take(1_000, noBound)).toEqual([15]);
+  expect(pace.nextMs()).toBe(Number.POSITIVE_INFINITY);
+  expect(pace.skippedMs()).toBe(0);
+});
+
+test.each(arrivalModels)(
+  "%s: however late the calls, what is due by any time is what the schedule has by then",
+  (model) => {
+    const waits = fc.array(fc.integer({ min: 1, max: 4_900 }), { minLength: 1, maxLength: 60 });
+    fc.assert(
+      fc.property(waits, fc.integer(), (delays, seed) => {
+        const gaps = (): Gaps => arrivalGaps(model, 300, randomAt(seed >>> 0, 0));
+        const schedule: number[] = [];
+        const next = gaps();
+        for (let dueMs = 0; dueMs <= 300_000; dueMs += next()) schedule.push(dueMs);
+        const pace = openPace({ gaps: gaps(), startMs: 0, maxBehindMs: 5_000 });
+        const taken: number[] = [];
+        let nowMs = 0;
+        for (const delayMs of delays) {
+          nowMs += delayMs;
+          taken.push(...pace.take(nowMs, noBound));
+        }
+        expect(taken).toEqual(schedule.filter((dueMs) => dueMs <= nowMs));
+      }),
+      { numRuns: 20 },
+    );
+  },
+);
