@@ -4,6 +4,7 @@ import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { startCommand } from "@adstream/devstack/start-command";
 
 export type MeasuredOptions = {
   /** File of the program. */
@@ -35,7 +36,7 @@ const preload = import.meta.resolve("./usage-at-exit.ts");
 /** Starts a program as `pnpm processor` starts the processor, and reports what it used. */
 export function startMeasured(options: MeasuredOptions): MeasuredProcess {
   const { program, environment, nodeArguments = [], onMessage, onLine } = options;
-  const { variables, flags } = processorCommand();
+  const { variables = {}, flags = [] } = startCommand("packages/processor/src/main.ts") ?? {};
   const args = [...flags, ...nodeArguments, "--import", preload, program];
   const child = spawn(process.execPath, args, {
     cwd: fileURLToPath(root),
@@ -62,19 +63,6 @@ export function startMeasured(options: MeasuredOptions): MeasuredProcess {
       return { cpuMs: Number(cpuMs), peakRssMiB: Number(peakRssKiB) / 1024 };
     })(),
   };
-}
-
-/** Variables and flags of Node in the script `NAME=value … node --flag … program`. */
-function processorCommand(): { variables: Record<string, string>; flags: string[] } {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
-  const script: unknown = Reflect.get(
-    Object(Reflect.get(Object(manifest), "scripts")),
-    "processor",
-  );
-  const words = String(script).split(" ");
-  const node = words.indexOf("node");
-  const variables = words.slice(0, node).map((word) => word.split("="));
-  return { variables: Object.fromEntries(variables), flags: words.slice(node + 1, -1) };
 }
 
 /** Fields 14 and 15 of /proc/<pid>/stat, counted behind the name, which may hold anything. */

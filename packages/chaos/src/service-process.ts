@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
+import { createWriteStream, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { startCommand } from "@adstream/devstack/start-command";
 
 export type ServiceName = "producer" | "processor" | "sink";
 
@@ -70,12 +71,14 @@ process.on("exit", () => {
 /** Starts a service as its script in package.json does. */
 export function startService(options: ServiceOptions): ServiceProcess {
   const { service, name = service, environment, args = [], nodeArguments = [] } = options;
-  const program = fileURLToPath(new URL(`packages/${service}/src/main.ts`, root));
+  const program = `packages/${service}/src/main.ts`;
+  const { variables = {}, flags = [] } = startCommand(program) ?? {};
   mkdirSync(options.directory, { recursive: true });
-  const nodeFlags = [...flagsOfScript(service), ...nodeArguments];
-  const child = spawn(process.execPath, [...nodeFlags, program, ...args], {
+  const file = fileURLToPath(new URL(program, root));
+  const child = spawn(process.execPath, [...flags, ...nodeArguments, file, ...args], {
     cwd: options.directory,
     env: {
+      ...variables,
       NODE_COMPILE_CACHE: fileURLToPath(new URL(".data/compile-cache", root)),
       ...process.env,
       ...environment,
@@ -107,14 +110,6 @@ export function startService(options: ServiceOptions): ServiceProcess {
     },
   };
   return self;
-}
-
-/** The flags of Node in the script `NAME=value … node --flag … program`. */
-function flagsOfScript(service: ServiceName): string[] {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
-  const script: unknown = Reflect.get(Object(Reflect.get(Object(manifest), "scripts")), service);
-  const words = String(script).split(" ");
-  return words.slice(words.indexOf("node") + 1, -1);
 }
 
 type Said = {

@@ -1,0 +1,30 @@
+import { expect, test } from "vitest";
+import { startCommand } from "../src/start-command.ts";
+
+const manifest = {
+  scripts: {
+    dev: "node scripts/dev.ts",
+    sink: "CACHE=.data/a=b LIMIT=1 node --first --second=4 packages/sink/src/main.ts",
+  },
+};
+
+test("variables and flags are those around node in the script of the program", () => {
+  expect(startCommand("packages/sink/src/main.ts", manifest)).toEqual({
+    variables: { CACHE: ".data/a=b", LIMIT: "1" },
+    flags: ["--first", "--second=4"],
+  });
+  expect(startCommand("scripts/dev.ts", manifest)).toEqual({ variables: {}, flags: [] });
+});
+
+test("a program without a script has no command", () => {
+  expect(startCommand("packages/other/src/main.ts", manifest)).toBeUndefined();
+});
+
+test.each(["producer", "processor", "sink"])(
+  "the %s has a young generation of one size",
+  (name) => {
+    const { flags = [] } = startCommand(`packages/${name}/src/main.ts`) ?? {};
+    const sizes = flags.filter((flag) => flag.includes("semi-space-size"));
+    expect(sizes.map((flag) => flag.split("=").at(-1))).toEqual(["4", "4"]);
+  },
+);
