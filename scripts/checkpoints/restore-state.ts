@@ -1,10 +1,12 @@
-import type { CheckpointHeader } from "@adstream/engine/checkpoint";
 import { migrateState } from "@adstream/engine/state-migrations";
+import type { Restorable } from "@adstream/engine/stored-frames";
 import { Task } from "@adstream/engine/task";
+import { wholeState } from "@adstream/engine/whole-state";
 import { cell } from "@adstream/engine/pane";
 import { environment } from "@adstream/processor/config";
+import type { Job } from "@adstream/processor/job";
 import { jobIdentity } from "@adstream/processor/job-identity";
-import { adStats } from "@adstream/processor/jobs/ad-stats";
+import { jobs } from "@adstream/processor/jobs/jobs";
 import { zstdCodec } from "@adstream/processor/zstd-codec";
 
 /** What a checkpoint's state holds, in figures. */
@@ -30,22 +32,20 @@ export type Settings = Readonly<Record<string, string>>;
  *
  * @throws Error in one line: broken content, or settings and code that are not known here
  */
-export async function restoreState(
-  header: CheckpointHeader,
-  payload: Uint8Array,
-  otherwise: Settings,
-): Promise<Task> {
+export async function restoreState(checkpoint: Restorable, otherwise: Settings): Promise<Task> {
+  const { header, bases } = checkpoint;
   const stated = Object.entries(header.settings ?? {}).filter(
     ([name]) => name in environment.shape,
   );
   const settings = { ...otherwise, ...Object.fromEntries(stated) };
   const config = environment.parse(settings);
-  const identity = jobIdentity(adStats, config, async () => 0);
+  const job = jobOf(header.job);
+  const identity = jobIdentity(job, config, async () => 0);
   if (identity.topology !== header.topology) {
     throw new Error(`made with other settings than ${described(settings)}, so not restored`);
   }
-  const state = await zstdCodec.decompress(payload, header.stateBytes);
-  if (state.length !== header.stateBytes) {
+  const state = await wholeState(zstdCodec, checkpoint);
+  if (bases.length === 0 && state.length !== header.stateBytes) {
     throw new Error(`holds ${state.length} bytes of state, its header says ${header.stateBytes}`);
   }
   const migrated = migrateState(header.stateSchemaVersion, state);
@@ -91,4 +91,11 @@ function topAds({ aggregate }: Task): StateSummary["topAds"] {
     ad: decoder.decode(aggregate.keys.key(key)),
     records,
   }));
+}
+
+/** @param name of the group and of the job in it. @throws Error in one line */
+function jobOf(name: string): Job {
+  const job = Object.values(jobs).find((known) => name.endsWith(`/${known.name}`));
+  if (job === undefined) throw new Error(`of ${name}, a job that is not known here`);
+  return job;
 }

@@ -1,3 +1,5 @@
+import { resultSchema, type ResultShape } from "./result-shape.ts";
+
 /**
  * A result on the results topic: one revision of one slot of one (ad, window).
  *
@@ -24,30 +26,23 @@ export type AdStats = {
   readonly max_record_time: number;
 };
 
-const long = "long";
-const time = { type: "long", logicalType: "timestamp-millis" };
+export const adStatsShape: ResultShape = {
+  record: "AdStats",
+  doc: "One revision of one slot of one (ad, window). The highest version of a slot wins; totals are sums over slots.",
+  key: "ad_id",
+  figures: [
+    { name: "total_clicks", type: "long", combine: "sum" },
+    { name: "total_views", type: "long", combine: "sum" },
+    { name: "total_cost", type: "double", combine: "sum" },
+  ],
+  ratios: [
+    { name: "avg_clicks", of: "total_clicks", per: "count", otherwise: 0 },
+    { name: "avg_views", of: "total_views", per: "count", otherwise: 0 },
+    { name: "avg_cost", of: "total_cost", per: "count", otherwise: 0 },
+    // null when nobody viewed.
+    { name: "avg_cost_per_view", of: "total_cost", per: "total_views", otherwise: null },
+  ],
+};
 
 /** Avro schema of `AdStats`, for the registry. */
-export const adStatsSchema: string = JSON.stringify({
-  type: "record",
-  name: "AdStats",
-  namespace: "adstream",
-  doc: "One revision of one slot of one (ad, window). The highest version of a slot wins; totals are sums over slots.",
-  fields: [
-    { name: "ad_id", type: "string" },
-    { name: "window_start", type: time },
-    { name: "window_end", type: time },
-    { name: "slot", type: "int" },
-    { name: "version", type: long },
-    {
-      name: "status",
-      type: { type: "enum", name: "Status", symbols: ["early", "final", "corrected"] },
-    },
-    { name: "count", type: long },
-    { name: "total_clicks", type: long },
-    { name: "total_views", type: long },
-    { name: "total_cost", type: "double" },
-    { name: "max_event_time", type: time },
-    { name: "max_record_time", type: long },
-  ],
-});
+export const adStatsSchema: string = resultSchema(adStatsShape);

@@ -1,3 +1,4 @@
+import { jobNames } from "@adstream/contracts/jobs";
 import {
   httpEnvironment,
   kafkaEnvironment,
@@ -11,6 +12,7 @@ import { mostKeys } from "@adstream/engine/key-dictionary";
 import { kafkaName, oneOf, serverUrl, sound, wholeNumber } from "@adstream/service/fields";
 import { z } from "zod";
 import { type CheckpointPlace, checkpointPlace, checkpointUrlForm } from "./checkpoint-store.ts";
+import { jobs } from "./jobs/jobs.ts";
 import { operatorEnvironment } from "./operator-flags.ts";
 
 /** `earliest`, `latest`, or epoch ms of an ISO time. */
@@ -49,6 +51,7 @@ export const environment = z
     ...httpEnvironment,
     ...logEnvironment,
     ...operatorEnvironment,
+    JOB: oneOf(jobNames).default("ad-stats"),
     PROCESSOR_GROUP: kafkaName.default("adstream-processor"),
     START_AT: startAt.prefault("earliest"),
     KAFKA_SESSION_TIMEOUT: durationBetween("1s", "30m").prefault("8s"),
@@ -72,6 +75,11 @@ export const environment = z
     path: ["WINDOW_SLIDE"],
     when: sound("WINDOW_SIZE", "WINDOW_SLIDE"),
     error: "must not be longer than WINDOW_SIZE: events between windows would be lost",
+  })
+  .refine((env) => env.DEDUPLICATE === "off" || jobs[env.JOB].eventId !== undefined, {
+    path: ["DEDUPLICATE"],
+    when: sound("DEDUPLICATE", "JOB"),
+    error: "must be off: the events of this JOB have no id",
   })
   .refine((env) => env.DEDUPLICATE === "off" || env.DEDUPLICATE_HORIZON >= lateAfter(env), {
     path: ["DEDUPLICATE_HORIZON"],

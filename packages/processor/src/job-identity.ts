@@ -5,7 +5,8 @@ import { slidingWindow } from "@adstream/engine/window";
 import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
 import type { EventProjection } from "@adstream/kafka/event-projection";
 import type { ProcessorConfig, StartAt } from "./config.ts";
-import type { Job } from "./job.ts";
+import type { Job, Measure } from "./job.ts";
+import { jobColumns } from "./job-columns.ts";
 
 /** Finds the offset of the first record at or after a time, `high` when there is none. */
 export type OffsetAtTime = (partition: number, epochMs: number) => Promise<number>;
@@ -19,12 +20,14 @@ export function jobIdentity(
   config: ProcessorConfig,
   offsetAt: OffsetAtTime,
 ): JobIdentity {
+  const { sums, maxima } = jobColumns(job);
   const windowed: WindowedJob = {
     window: slidingWindow(config.WINDOW_SIZE, config.WINDOW_SLIDE),
     watermarkDelayMs: config.WATERMARK_DELAY,
     allowedLatenessMs: config.ALLOWED_LATENESS,
     maxFutureMs: config.MAX_FUTURE,
-    sumCount: job.event.numbers.length,
+    sumCount: sums.length,
+    ...(maxima.length > 0 && { maxCount: maxima.length }),
     maxKeys: config.MAX_KEYS,
     ...(config.DEDUPLICATE === "event_id" && {
       deduplicate: {
@@ -45,10 +48,12 @@ export function jobIdentity(
 
 /** What is read of an event: its id only where redeliveries are told by it. */
 export function eventProjection(
-  { event, eventId }: Pick<Job, "event" | "eventId">,
+  job: Job,
   { DEDUPLICATE }: Pick<ProcessorConfig, "DEDUPLICATE">,
 ): EventProjection {
-  return DEDUPLICATE === "event_id" ? { ...event, id: eventId } : event;
+  const { projection } = jobColumns(job);
+  const id = DEDUPLICATE === "event_id" ? job.eventId : undefined;
+  return id === undefined ? projection : { ...projection, id };
 }
 
 /** Without deduplication or a limit of keys as it was before there were any. How many ids may be remembered says nothing about state. */
@@ -60,7 +65,7 @@ function digestOf({ name }: Job, event: EventProjection, windowed: WindowedJob):
 }
 
 /** What the digest is made of, as people write it. */
-function settingsOf({ event }: Job, config: ProcessorConfig): Readonly<Record<string, string>> {
+function settingsOf(job: Job, config: ProcessorConfig): Readonly<Record<string, string>> {
   const { DEDUPLICATE } = config;
   return {
     WINDOW_SIZE: durationText(config.WINDOW_SIZE),
@@ -73,12 +78,29 @@ function settingsOf({ event }: Job, config: ProcessorConfig): Readonly<Record<st
     ...(DEDUPLICATE !== "off" && {
       DEDUPLICATE_HORIZON: durationText(config.DEDUPLICATE_HORIZON),
     }),
-    "the key": event.key,
-    "the event time": event.eventTime,
-    "the sums": event.numbers
-      .map(({ field, min, max }) => `${field} from ${min} to ${max}`)
-      .join(", "),
+    "the key": job.key,
+    "the event time": timeText(job.eventTime),
+    ...measureTexts(job.measures),
   };
+}
+
+function timeText({ field, unit }: Job["eventTime"]): string {
+  return unit === "ms" ? field : `${field} in ${unit}`;
+}
+
+/** A line for each kind that the job has. */
+function measureTexts(measures: readonly Measure[]): Record<string, string> {
+  const texts = new Map<string, string[]>();
+  for (const measure of measures) {
+    const [kind, text] =
+      "count" in measure
+        ? ["the counts", `${measure.count} = ${measure.equals} of ${measure.among.join("|")}`]
+        : "sum" in measure
+          ? ["the sums", `${measure.sum} from ${measure.from} to ${measure.to}`]
+          : ["the maxima", `${measure.max} from ${measure.from} to ${measure.to}`];
+    texts.set(kind, [...(texts.get(kind) ?? []), text]);
+  }
+  return Object.fromEntries([...texts].map(([kind, lines]) => [kind, lines.join(", ")]));
 }
 
 const units = [

@@ -1,45 +1,39 @@
-import type { ResultStatus } from "@adstream/engine/results";
-import type { EventProjection } from "@adstream/kafka/event-projection";
-
-/** One result row, with names instead of columns. */
-export type ResultRow = {
-  readonly key: string;
-  /** Epoch ms, like every time here. */
-  readonly windowStart: number;
-  readonly windowEnd: number;
-  /** Source partition. */
-  readonly slot: number;
-  readonly version: bigint;
-  readonly status: ResultStatus;
-  readonly records: number;
-  /** In the order of the job's numbers. */
-  readonly sums: readonly number[];
-  readonly maxEventTime: number;
-  readonly maxRecordTime: number;
-};
-
-/** What a look back needs to know of a result: where it belongs, and its version. */
-export type PublishedResult = Pick<
-  ResultRow,
-  "key" | "windowStart" | "windowEnd" | "slot" | "version"
->;
+import type { ResultShape } from "@adstream/contracts/result-shape";
+import type { TimeUnit } from "@adstream/kafka/event-projection";
 
 /**
- * A job as data: which fields of an event it groups and sums, and what a result looks like on the wire. Everything else
+ * A job as data: what is read of an event, what is computed of it, and what a result looks like. Everything else
  * (windows, lateness, recovery) is the engine's and the environment's.
  */
 export type Job = {
   readonly name: string;
-  /** Key, event time and the numbers that are summed, with the range a sound event has. */
-  readonly event: EventProjection;
-  /** Field that names one delivery of an event; read with DEDUPLICATE=event_id only. */
-  readonly eventId: string;
-  /** Avro schema of a result. */
-  readonly resultSchema: string;
-  /** Key of a result on the results topic; results of one document share it. */
-  readonly resultKey: (row: ResultRow) => string;
-  /** The value that `resultSchema` encodes. */
-  readonly result: (row: ResultRow) => object;
-  /** Reads what `resultSchema` encoded. @throws {StreamError} VALUE_UNREADABLE */
-  readonly published: (payload: Uint8Array) => PublishedResult | undefined;
+  /** Field by which events are grouped: a text. */
+  readonly key: string;
+  readonly eventTime: {
+    readonly field: string;
+    /** Where the events do not say it themselves, as logical types of Avro do. */
+    readonly unit: TimeUnit;
+  };
+  /** Field that names one delivery of an event, for DEDUPLICATE=event_id. */
+  readonly eventId?: string;
+  /** One for each figure of the result, of its name. */
+  readonly measures: readonly Measure[];
+  readonly result: ResultShape;
+};
+
+/** What is computed of the events of a key in a window; their number always is. */
+export type Measure =
+  | ({ readonly name: string; readonly sum: string } & Range)
+  | ({ readonly name: string; readonly max: string } & Range)
+  | CountMeasure;
+
+/** Of a number in a sound event, inclusive; others are dead letters. */
+type Range = { readonly from: number; readonly to: number };
+
+/** Counts the events whose field `count` holds `equals`. An event whose field holds none of `among` is a dead letter. */
+export type CountMeasure = {
+  readonly name: string;
+  readonly count: string;
+  readonly equals: string;
+  readonly among: readonly string[];
 };

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { hostname } from "node:os";
+import { resultSchema } from "@adstream/contracts/result-shape";
 import { valueSubject } from "@adstream/contracts/topics";
 import { StreamError } from "@adstream/engine/errors";
 import type { CheckpointStore } from "@adstream/engine/ports";
@@ -30,6 +31,7 @@ import type { OutputTopics } from "./output-records.ts";
 import { type TaskProgress, taskProgress } from "./progress.ts";
 import { operatorOf } from "./operator-flags.ts";
 import { resultHistory } from "./result-history.ts";
+import { publishedReader } from "./result-rows.ts";
 import { resultLog } from "./result-log.ts";
 import { allEvents, runLog } from "./run-log.ts";
 import { systemClock } from "@adstream/service/system-clock";
@@ -86,7 +88,7 @@ export async function openProcessor(
       signal,
     }),
   );
-  const { encode } = avroCodec(job.resultSchema);
+  const { encode } = avroCodec(resultSchema(job.result));
   const runtime = Promise.withResolvers<never>();
   runtime.promise.catch(() => {}); // Read by `run`, which may not have begun.
   const progress = (): TaskProgress[] =>
@@ -142,7 +144,7 @@ function openStore(
 
 /** Waits for the registry. @returns the id of the job's result schema */
 function registerResults(
-  { resultSchema }: Job,
+  job: Job,
   registry: SchemaRegistryClient,
   { SCHEMA_REGISTRY_URL: address, RESULTS_TOPIC: topic }: ProcessorConfig,
   waiting: Pick<ProcessorContext, "log" | "signal">,
@@ -151,19 +153,19 @@ function registerResults(
     server: "the schema registry",
     variable: "SCHEMA_REGISTRY_URL",
     address,
-    connect: () => registry.register(valueSubject(topic), resultSchema),
+    connect: () => registry.register(valueSubject(topic), resultSchema(job.result)),
     ...waiting,
   });
 }
 
 function historyOf(
-  { published }: Job,
+  job: Job,
   kafka: KafkaConnection,
   { RESULTS_TOPIC: topic, PROCESSOR_GROUP: groupId }: ProcessorConfig,
 ): ResultHistory {
   return resultHistory(
     (sinceMs, each) => readSince({ kafka, topic, groupId, sinceMs }, each),
-    published,
+    publishedReader(job),
   );
 }
 

@@ -1,10 +1,11 @@
 import { rejectReasons } from "@adstream/engine/columns";
 import type { SetAside } from "@adstream/engine/dead-letters";
 import type { TaskOutput } from "@adstream/engine/ports";
-import { resultKey, resultStatuses } from "@adstream/engine/results";
+import { resultKey as keyOf, resultStatuses } from "@adstream/engine/results";
 import { deadLetterRecord } from "@adstream/kafka/dead-letter-record";
 import { frame } from "@adstream/kafka/wire-format";
-import type { Job, ResultRow } from "./job.ts";
+import type { Job } from "./job.ts";
+import { resultKey, type ResultRow, resultWriter } from "./result-rows.ts";
 
 /** A record to be published. */
 export type OutputRecord = {
@@ -37,10 +38,11 @@ export function resultRecords(
   to: number,
 ): OutputRecord[] {
   const records: OutputRecord[] = [];
+  const written = resultWriter(job);
   for (let row = from; row < Math.min(to, output.results.count); row++) {
     const result = resultRow(output, row);
-    const value = frame(schemaId, encode(job.result(result)));
-    records.push({ topic, key: job.resultKey(result), value });
+    const value = frame(schemaId, encode(written(result)));
+    records.push({ topic, key: resultKey(result), value });
   }
   return records;
 }
@@ -71,7 +73,7 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function resultRow({ results, partition, jobEpoch }: TaskOutput, row: number): ResultRow {
   return {
-    key: utf8.decode(resultKey(results, row)),
+    key: utf8.decode(keyOf(results, row)),
     windowStart: results.windowStart[row] ?? 0,
     windowEnd: results.windowEnd[row] ?? 0,
     slot: partition,
@@ -79,6 +81,7 @@ function resultRow({ results, partition, jobEpoch }: TaskOutput, row: number): R
     status: resultStatuses[results.status[row] ?? 0] ?? "early",
     records: results.records[row] ?? 0,
     sums: results.sums.map((column) => column[row] ?? 0),
+    maxima: results.maxima.map((column) => column[row] ?? 0),
     maxEventTime: results.maxEventTime[row] ?? 0,
     maxRecordTime: results.maxRecordTime[row] ?? -1,
   };

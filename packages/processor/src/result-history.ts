@@ -1,6 +1,6 @@
 import type { PublishedSlot, ResultHistory } from "@adstream/engine/result-history";
 import { frameBytes } from "@adstream/kafka/wire-format";
-import type { PublishedResult } from "./job.ts";
+import type { PublishedResult } from "./result-rows.ts";
 
 /** Reads the results topic from a time to its end; resolves with whether retention can have removed none of it. */
 export type ReadResults = (

@@ -1,3 +1,4 @@
+import { jobDefaults } from "@adstream/contracts/jobs";
 import { readEnvironment } from "@adstream/service/environment";
 import { expect, test } from "vitest";
 import { environment } from "../src/config.ts";
@@ -27,6 +28,28 @@ test("without any variable the defaults are those of the documentation", () => {
     DEDUPLICATE_MAX_IDS: 2_000_000,
     KAFKA_SESSION_TIMEOUT: 8_000,
   });
+});
+
+test("JOB brings defaults of its own, which the environment overrides", () => {
+  const env = { JOB: "campaign-counts", WINDOW_SIZE: "20s" };
+  const defaults = (given: (name: string) => string | undefined): Record<string, string> => ({
+    ...jobDefaults(given("JOB")),
+  });
+  expect(readEnvironment(environment, { env, file: null, defaults })).toMatchObject({
+    JOB: "campaign-counts",
+    EVENTS_TOPIC: "events",
+    RESULTS_TOPIC: "campaign_counts",
+    WINDOW_SIZE: 20_000,
+    WINDOW_SLIDE: 10_000,
+  });
+  expect(() => readEnvironment(environment, { env: { JOB: "x" }, file: null, defaults })).toThrow(
+    /JOB is "x": must be one of ad-stats, campaign-counts/,
+  );
+});
+
+test("redeliveries cannot be told where events have no id", () => {
+  const env = { JOB: "campaign-counts", DEDUPLICATE: "event_id" };
+  expect(() => read(env)).toThrow(/DEDUPLICATE is "event_id": must be off: the events of this JOB/);
 });
 
 test("a start time is an ISO time, and a checkpoint directory may be absolute", () => {

@@ -1,11 +1,12 @@
 import { frame } from "@adstream/kafka/wire-format";
 import { expect, test } from "vitest";
-import type { ResultRow } from "../src/job.ts";
 import { adStats } from "../src/jobs/ad-stats.ts";
 import { resultHistory } from "../src/result-history.ts";
+import { publishedReader, type ResultRow, resultWriter } from "../src/result-rows.ts";
+import { adStatsSchema } from "@adstream/contracts/ad-stats";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 
-const { encode } = avroCodec(adStats.resultSchema);
+const { encode } = avroCodec(adStatsSchema);
 
 function published(epoch: number, w: number, parts: Partial<ResultRow> = {}): Buffer {
   const row: ResultRow = {
@@ -17,11 +18,12 @@ function published(epoch: number, w: number, parts: Partial<ResultRow> = {}): Bu
     status: "early",
     records: 1,
     sums: [1, 2, 3],
+    maxima: [],
     maxEventTime: 70_000,
     maxRecordTime: -1,
     ...parts,
   };
-  return frame(7, encode(adStats.result(row)));
+  return frame(7, encode(resultWriter(adStats)(row)));
 }
 
 function historyOf(values: readonly (Buffer | null)[], complete = true) {
@@ -31,7 +33,7 @@ function historyOf(values: readonly (Buffer | null)[], complete = true) {
     await Promise.resolve();
     for (const value of values) each(value);
     return complete;
-  }, adStats.published);
+  }, publishedReader(adStats));
   return { history, asked };
 }
 

@@ -71,12 +71,19 @@ export const logEnvironment = {
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
 } as const;
 
+/** The text of a setting as given, by its name -> settings with the text that stands in where none is given. */
+export type DefaultTexts = (
+  given: (name: string) => string | undefined,
+) => Readonly<Record<string, string>>;
+
 export type EnvironmentOptions = {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Read when it exists; `env` wins over it. null reads none. */
   readonly file?: string | null;
   /** By the variable they stand for. */
   readonly overrides?: ReadonlyMap<string, Override>;
+  /** Texts in place of the schema's defaults, which may depend on what is given. */
+  readonly defaults?: DefaultTexts | undefined;
   /** Mistakes found before, such as unknown flags, to be listed with the others. */
   readonly problems?: readonly string[];
 };
@@ -97,14 +104,19 @@ export function readEnvironment<Schema extends z.ZodObject>(
   const names = Object.keys(schema.shape);
   const { env = process.env, file = ".env", overrides = new Map<string, Override>() } = options;
   const sources = readSources(names, { env, file, overrides });
+  const defaults = options.defaults?.((name) => sources.values.get(name)?.value) ?? {};
+  const values = new Map<string, Source>([
+    ...Object.entries(defaults).map(([name, value]): [string, Source] => [name, { value }]),
+    ...sources.values,
+  ]);
   const parsed = schema.safeParse(
-    Object.fromEntries([...sources.values].map(([name, source]) => [name, source.value])),
+    Object.fromEntries(names.map((name) => [name, values.get(name)?.value])),
   );
-  const given = (name: string): string | undefined => sources.values.get(name)?.value;
+  const given = (name: string): string | undefined => values.get(name)?.value;
   const problems = [
     ...(options.problems ?? []),
     ...sources.problems,
-    ...(parsed.success ? [] : parsed.error.issues.map((issue) => line(issue, sources.values))),
+    ...(parsed.success ? [] : parsed.error.issues.map((issue) => line(issue, values))),
     ...groupProblems(names, given),
     ...networkProblems(names, given, env),
   ];

@@ -9,7 +9,7 @@ import { processMetrics } from "./process-metrics.ts";
 import { scrubber, Secret } from "./secret.ts";
 import type { Logger } from "pino";
 import type { z } from "zod";
-import type { httpEnvironment, logEnvironment } from "./environment.ts";
+import type { DefaultTexts, httpEnvironment, logEnvironment } from "./environment.ts";
 import type { Flags, FlagTable } from "./flags.ts";
 import type { Ending, HostProcess } from "./host-process.ts";
 
@@ -34,6 +34,8 @@ export type Service<Schema extends ServiceShape> = {
   readonly name: string;
   readonly environment: Schema;
   readonly flags?: FlagTable;
+  /** In place of the defaults of `environment`. */
+  readonly defaults?: DefaultTexts;
   /** Runs until its work is done or `signal` is aborted. Returning is a clean end. */
   readonly main: (context: ServiceContext<z.output<Schema>>) => Promise<void>;
 };
@@ -73,7 +75,8 @@ function configOf<Schema extends ServiceShape>(
   { overrides, problems }: Flags,
   { env, envFile }: HostProcess,
 ): z.output<Schema> {
-  return readEnvironment(service.environment, { env, file: envFile, overrides, problems });
+  const { environment, defaults } = service;
+  return readEnvironment(environment, { env, file: envFile, overrides, problems, defaults });
 }
 
 async function runConfigured<Schema extends ServiceShape>(

@@ -288,6 +288,23 @@ test.each([
   expect(problems({ MONGODB_URL }).length === 0).toBe(fine);
 });
 
+test("texts stand in for the defaults of the schema, and rules between settings know them", () => {
+  const options = (env: Record<string, string>) => ({
+    env,
+    file: null,
+    defaults: (given: (name: string) => string | undefined): Record<string, string> => ({
+      EVENTS_TOPIC: given("LATE_TOPIC") ?? "events",
+      NOT_OF_THIS_SCHEMA: "1",
+    }),
+  });
+  expect(readEnvironment(schema, options({}))).toMatchObject({ EVENTS_TOPIC: "events" });
+  const given = { EVENTS_TOPIC: "mine" };
+  expect(readEnvironment(schema, options(given))).toMatchObject(given);
+  expect(() => readEnvironment(schema, options({ LATE_TOPIC: "l" }))).toThrow(
+    /LATE_TOPIC is "l": EVENTS_TOPIC is the same topic/,
+  );
+});
+
 test("a mistyped name is hinted at, names of others are left alone", () => {
   expect(likelyTypos(schema, { env: { KAFKA_BROKER: "x:1", PATH: "/bin" }, file: null })).toEqual([
     "KAFKA_BROKER is not a setting: did you mean KAFKA_BROKERS?",
