@@ -102,7 +102,8 @@ function parse(value: Buffer): { id: string; slot: Slot | undefined } {
   return { id, slot };
 }
 
-async function readAll(
+/** Every record of a topic as far as it goes at the call, by the stock consumer. */
+export async function readAll(
   kafka: Kafka,
   admin: Admin,
   topic: string,
