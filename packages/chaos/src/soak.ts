@@ -172,7 +172,6 @@ function trendText(rate: Trend | undefined): string {
 
 /** For people: the processes that lived longest. */
 export function soakLines({ processes }: SoakFigures): string[] {
-  const row = (cells: readonly string[]): string => cells.map((cell) => cell.padEnd(16)).join("");
   const head = [
     "process",
     "minutes",
@@ -183,7 +182,10 @@ export function soakLines({ processes }: SoakFigures): string[] {
     "loop p99",
     "ckpt p99",
   ];
-  return [row(head), ...processes.slice(0, maxShown).map((one) => row(cellsOf(one)))];
+  const rows = [head, ...processes.slice(0, maxShown).map(cellsOf)];
+  const width = (column: number): number =>
+    Math.max(...rows.map((cells) => cells[column]?.length ?? 0));
+  return rows.map((cells) => cells.map((cell, at) => cell.padEnd(width(at))).join("  "));
 }
 
 const maxShown = 12;

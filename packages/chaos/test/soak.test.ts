@@ -53,7 +53,9 @@ test("growth of 2 MiB an hour is found under garbage of ten times as much", () =
   expect(problems).toEqual([
     expect.stringMatching(/^sink-1 \(process 1\): its memory grows by 2\.00 \(/),
   ]);
-  expect(soakLines({ processes, problems }).at(-1)).toContain("2.00 (2.0 to 2.0)");
+  const [head, row] = soakLines({ processes, problems });
+  expect(row).toContain("2.00 (2.0 to 2.0)");
+  expect(row?.indexOf("30.0 → 30.0")).toBe(head?.indexOf("heap MiB"));
 });
 
 test("what a process takes in its first ten minutes is warm-up", () => {
