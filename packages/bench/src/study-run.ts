@@ -194,7 +194,7 @@ function sumOf(tasks: readonly unknown[], field: string): number {
 /** One producer from its start to its end. Each has a seed of its own. */
 async function produce(
   model: ArrivalModel,
-  { rate, durationMs, seed, producers, format }: StudyOptions,
+  { rate, durationMs, seed, producers }: StudyOptions,
   index: number,
   environment: Readonly<Record<string, string>>,
 ): Promise<{ acknowledged: number; usage: Usage }> {
@@ -203,7 +203,6 @@ async function produce(
     program: program("producer"),
     environment: {
       ...environment,
-      PRODUCER_FORMAT: format,
       PRODUCER_MODEL: model,
       PRODUCER_RATE: String(rate),
       PRODUCER_DURATION: `${durationMs}ms`,

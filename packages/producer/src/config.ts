@@ -1,5 +1,7 @@
+import { jobNames } from "@adstream/contracts/jobs";
 import { durationBetween } from "@adstream/service/durations";
 import {
+  eventsFormatEnvironment,
   httpEnvironment,
   kafkaEnvironment,
   logEnvironment,
@@ -9,7 +11,7 @@ import {
 import { decimalNumber, oneOf, ratio, sound, wholeNumber } from "@adstream/service/fields";
 import { z } from "zod";
 import { arrivalModels } from "./arrivals.ts";
-import { formats, jobFormats, jobNames } from "./jobs/job.ts";
+import { jobFormats } from "./jobs/job.ts";
 import type { FlagTable } from "@adstream/service/flags";
 import type { TrafficSettings } from "./ad-events.ts";
 
@@ -22,7 +24,7 @@ export const environment = z
     ...httpEnvironment,
     ...logEnvironment,
     JOB: oneOf(jobNames).default("ad-stats"),
-    PRODUCER_FORMAT: oneOf(formats).optional(),
+    ...eventsFormatEnvironment,
     PRODUCER_MODEL: oneOf(arrivalModels).default("uniform"),
     PRODUCER_RATE: decimalNumber(0.001, 1_000_000).prefault("500"),
     PRODUCER_ADS: wholeNumber(1, 10_000_000).prefault("50"),
@@ -38,14 +40,11 @@ export const environment = z
     PRODUCER_LATE_BY: durationBetween("1ms", "720h").prefault("5m"),
     PRODUCER_BAD_RATIO: ratio.prefault("0"),
   })
-  .refine(
-    ({ JOB, PRODUCER_FORMAT: format }) => format === undefined || jobFormats[JOB].includes(format),
-    {
-      path: ["PRODUCER_FORMAT"],
-      when: sound("JOB", "PRODUCER_FORMAT"),
-      error: "must be one that JOB reads: ad-stats reads avro",
-    },
-  )
+  .refine(({ JOB, EVENTS_FORMAT }) => jobFormats[JOB].includes(EVENTS_FORMAT), {
+    path: ["EVENTS_FORMAT"],
+    when: sound("JOB", "EVENTS_FORMAT"),
+    error: "must be avro: there is no other traffic for JOB=ad-stats",
+  })
   .refine((env) => env.PRODUCER_REDELIVER_RATIO + env.PRODUCER_BAD_RATIO <= 1, {
     path: ["PRODUCER_REDELIVER_RATIO"],
     when: sound("PRODUCER_REDELIVER_RATIO", "PRODUCER_BAD_RATIO"),
@@ -61,7 +60,7 @@ export type ProducerConfig = Readonly<z.output<typeof environment>>;
 
 export const flags: FlagTable = {
   job: { variable: "JOB", value: jobNames.join("|"), about: "whose events; ad-stats" },
-  format: { variable: "PRODUCER_FORMAT", value: formats.join("|"), about: "of values; the job's" },
+  format: { variable: "EVENTS_FORMAT", value: "avro|json", about: "of values; the job's" },
   model: { variable: "PRODUCER_MODEL", value: arrivalModels.join("|"), about: "uniform" },
   rate: { variable: "PRODUCER_RATE", value: "n", about: "records per second on average; 500" },
   ads: { variable: "PRODUCER_ADS", value: "n", about: "different ads; 50" },

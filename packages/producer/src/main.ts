@@ -1,4 +1,5 @@
-import { defaultTopics, valueSubject } from "@adstream/contracts/topics";
+import { jobDefaults } from "@adstream/contracts/jobs";
+import { valueSubject } from "@adstream/contracts/topics";
 import { connectKafka } from "@adstream/kafka/connection";
 import { openPublisher } from "@adstream/kafka/publisher";
 import { openSchemaRegistry } from "@adstream/kafka/schema-registry";
@@ -7,7 +8,6 @@ import { reachServer } from "@adstream/service/reach-server";
 import { runService } from "@adstream/service/run-service";
 import { arrivalGaps } from "./arrivals.ts";
 import { environment, flags, trafficSettings } from "./config.ts";
-import { jobFormats } from "./jobs/job.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { openPace } from "./pace.ts";
 import { publishTraffic } from "./publish.ts";
@@ -22,15 +22,19 @@ const statusEveryMs = 1_000;
 /** Arrivals and contents are drawn apart: other models bring the same events. */
 const arrivalsStream = -1;
 
-await runService({ name: "producer", environment, flags, main });
+await runService({
+  name: "producer",
+  environment,
+  flags,
+  defaults: (given) => jobDefaults(given("JOB")),
+  main,
+});
 
 async function main(context: ServiceContext<ProducerConfig>): Promise<void> {
   const { config, log, metrics, signal, status } = context;
   const job = jobs[config.JOB];
-  const format = config.PRODUCER_FORMAT ?? jobFormats[config.JOB][0];
-  // The default is the topic of ad-stats; other jobs have their own.
-  const topic = config.EVENTS_TOPIC === defaultTopics.events ? job.topic : config.EVENTS_TOPIC;
-  const schemaId = format === "avro" ? await registerSchema(context, topic, job.schema) : undefined;
+  const { EVENTS_TOPIC: topic, EVENTS_FORMAT: format } = config;
+  const schemaId = format === "avro" ? await registerSchema(context, job.schema) : undefined;
   const kafka = connectKafka(kafkaSettings(config, "adstream-producer"), log);
   await using publisher = await reachServer({
     server: "Kafka",
@@ -80,7 +84,6 @@ function openConfiguredPace(config: ProducerConfig, startMs: number): Pace {
 
 async function registerSchema(
   { config, log, signal }: ServiceContext<ProducerConfig>,
-  topic: string,
   schema: string,
 ): Promise<number> {
   const registry = openSchemaRegistry({ ...registrySettings(config), log });
@@ -88,7 +91,7 @@ async function registerSchema(
     server: "the schema registry",
     variable: "SCHEMA_REGISTRY_URL",
     address: config.SCHEMA_REGISTRY_URL,
-    connect: () => registry.register(valueSubject(topic), schema),
+    connect: () => registry.register(valueSubject(config.EVENTS_TOPIC), schema),
     log,
     signal,
   });

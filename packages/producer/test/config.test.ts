@@ -47,8 +47,9 @@ test("flags win over the environment", () => {
 });
 
 test("every variable of the producer's own has a flag", () => {
+  const shared = ["JOB", "EVENTS_FORMAT"];
   const own = Object.keys(environment.shape).filter(
-    (name) => name === "JOB" || name.startsWith("PRODUCER_"),
+    (name) => name.startsWith("PRODUCER_") || shared.includes(name),
   );
   expect(
     Object.values(flags)
@@ -72,7 +73,11 @@ test.each([
   [[], []],
   [["--format=avro"], []],
   [["--job=campaign-counts", "--format=avro"], []],
-  [["--format=json"], ['--format is "json": must be one that JOB reads: ad-stats reads avro']],
+  [["--job=campaign-counts", "--format=json"], []],
+  [
+    ["--format=json"],
+    ['--format is "json": must be avro: there is no other traffic for JOB=ad-stats'],
+  ],
   [["--model=bursty"], ['--model is "bursty": must be one of uniform, poisson, mmpp']],
 ])("job, format and model are known, and the job reads the format: %j", (argv, expected) => {
   expect(problems(argv)).toEqual(expected);

@@ -50,6 +50,11 @@ export const topicsEnvironment = {
   AUDIT_TOPIC: kafkaName.default("ad_topic.audit"),
 } as const;
 
+/** How the values on the events topic are written. */
+export const eventsFormatEnvironment = {
+  EVENTS_FORMAT: oneOf(["avro", "json"]).default("avro"),
+} as const;
+
 /** Where the sink puts results that get into no document; `.dlq` behind RESULTS_TOPIC when left out. */
 export const sinkDeadLetterTopic = kafkaName.optional();
 

@@ -1,5 +1,4 @@
 import { adEventSchema } from "@adstream/contracts/ad-event";
-import { defaultTopics } from "@adstream/contracts/topics";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { frame, writeFrame } from "@adstream/kafka/wire-format";
 import { adEvents } from "../ad-events.ts";
@@ -13,7 +12,6 @@ const longestValueBytes = 1_024;
 
 /** Ad events with clicks, views and cost, keyed by ad. */
 export const adStats: TrafficJob = {
-  topic: defaultTopics.events,
   schema: adEventSchema,
   open(config, schemaId = 0) {
     const next = adEvents(trafficSettings(config));

@@ -7,7 +7,6 @@ const counted = { kind: "event", repeat: false, timing: "on time" } as const;
 
 /** Interactions with 10 campaigns of 100 ads each, keyed by ad: the generator of the latency study. */
 export const campaignCounts: TrafficJob = {
-  topic: "events",
   schema: adInteractionSchema,
   open({ PRODUCER_SEED: seed }, schemaId) {
     const draw = interactions(seed);
