@@ -9,7 +9,7 @@ import { toStreamError } from "./error-map.ts";
 import { heartbeats, rejoinFollows } from "./heartbeats.ts";
 import type { Log } from "./kafkajs-log.ts";
 import { type CommittedInfo, openTopicReader, type TopicReader } from "./partition-info.ts";
-import { createRawConsumer } from "./raw-consumer.ts";
+import { createRawConsumer, type RawConsumerOptions } from "./raw-consumer.ts";
 import type { BatchHeader } from "./record-batch.ts";
 
 /** Whoever reads record batches. Errors it throws end the source, and with it the process. */
@@ -60,7 +60,7 @@ export type BatchSource = AsyncDisposable &
     waiting(partition: number): boolean;
   };
 
-export type BatchSourceOptions = {
+export type BatchSourceOptions = Pick<RawConsumerOptions, "fetchPaceMs" | "reuseBuffers"> & {
   readonly kafka: KafkaConnection;
   readonly groupId: string;
   readonly topic: string;
@@ -71,8 +71,6 @@ export type BatchSourceOptions = {
   readonly signal?: AbortSignal;
   /** Members may take this long to rejoin; flushing before a rejoin gets half of it. */
   readonly rebalanceTimeoutMs?: number;
-  /** Least distance of fetches that bring little. */
-  readonly fetchPaceMs?: number;
 };
 
 const commitPatienceMs = 5_000;

@@ -7,6 +7,7 @@ import { Kafka, logLevel, type KafkaConfig, type SASLOptions } from "kafkajs";
 
 import { toStreamError } from "./error-map.ts";
 import { kafkajsLog, type Log } from "./kafkajs-log.ts";
+import { FrameBuffers } from "./frame-buffers.ts";
 import { frameSocket } from "./frame-socket.ts";
 
 export type KafkaSettings = {
@@ -24,7 +25,7 @@ export type KafkaSettings = {
 };
 
 /** A kafkajs client that knows its bootstrap brokers. Nothing is connected yet: consumers and producers connect. */
-export type KafkaConnection = Kafka & Bootstrap;
+export type KafkaConnection = Kafka & Bootstrap & { readonly buffers: FrameBuffers };
 type Bootstrap = { readonly brokers: readonly string[]; readonly encrypted: boolean };
 
 /** One attempt may take 8 retries inside of kafkajs (about 30 s); recovery within 5 s of the broker's return. */
@@ -41,12 +42,13 @@ export function connectKafka(settings: KafkaSettings, log: Log): KafkaConnection
   const { brokers, clientId } = settings;
   const ssl = sslOptions(settings);
   const sasl = saslOptions(settings);
+  const buffers = new FrameBuffers();
   const config: KafkaConfig = {
     brokers: [...brokers],
     clientId,
     ssl,
     ...(sasl === undefined ? {} : { sasl }),
-    socketFactory: frameSocket,
+    socketFactory: (options) => frameSocket(options, buffers),
     connectionTimeout: connectionTimeoutMs,
     requestTimeout: 30_000,
     enforceRequestTimeout: true,
@@ -54,7 +56,7 @@ export function connectKafka(settings: KafkaSettings, log: Log): KafkaConnection
     logLevel: logLevel.WARN,
     logCreator: kafkajsLog(log, brokers),
   };
-  return Object.assign(new Kafka(config), { brokers, encrypted: ssl !== false });
+  return Object.assign(new Kafka(config), { brokers, encrypted: ssl !== false, buffers });
 }
 
 function sslOptions({ securityProtocol, caFile }: KafkaSettings): boolean | ConnectionOptions {

@@ -2,9 +2,9 @@ import { connect, isIP, type OnReadOpts, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import type { ISocketFactoryArgs } from "kafkajs";
 
+import type { FrameBuffers } from "./frame-buffers.ts";
 import { ResponseFrames } from "./response-frames.ts";
 
-const readBytes = 256 * 1024;
 const keepAliveMs = 60_000;
 
 /** As kafkajs passes them; its type knows only encrypted connections. */
@@ -14,21 +14,23 @@ export type FrameSocketOptions = Omit<ISocketFactoryArgs, "ssl"> & {
 };
 
 /**
- * Sockets for kafkajs that read into one buffer of their own and hand over whole responses.
+ * Sockets for kafkajs that read straight into the memory of whole responses, and hand over these.
  *
- * Node's default is a new buffer of 64 KiB for each read. These live outside of the heap, but their size decides when it
- * is collected: half of all collections while a backlog is drained. And kafkajs never forgets part of a response: where
- * a connection breaks off in the middle of one, it puts the bytes of the next connection behind it, and understands
+ * Node's default is a new buffer of 64 KiB for each read. And kafkajs never forgets part of a response: where a
+ * connection breaks off in the middle of one, it puts the bytes of the next connection behind it, and understands
  * nothing any more.
  */
-export function frameSocket({ host, port, ssl = false, onConnect }: FrameSocketOptions): Socket {
-  const frames = new ResponseFrames();
+export function frameSocket(
+  { host, port, ssl = false, onConnect }: FrameSocketOptions,
+  buffers: FrameBuffers,
+): Socket {
+  const frames = new ResponseFrames(buffers);
   const onread: OnReadOpts = {
-    buffer: Buffer.allocUnsafeSlow(readBytes),
-    callback(count, buffer) {
-      const complete = frames.take(buffer.subarray(0, count));
-      if (complete === undefined) socket.destroy(new Error(`${host}:${port} is no Kafka broker`));
-      else for (const frame of complete) socket.emit("data", frame);
+    buffer: () => frames.space,
+    callback(count) {
+      const frame = frames.fill(count);
+      if (frame === "refused") socket.destroy(new Error(`${host}:${port} is no Kafka broker`));
+      else if (frame !== "partial") socket.emit("data", frame);
       return true;
     },
   };

@@ -1,14 +1,18 @@
-import type { Consumer } from "kafkajs";
+import type { Batch, Consumer } from "kafkajs";
 
 import { clientRetry, type KafkaConnection } from "./connection.ts";
+import type { FrameBuffers } from "./frame-buffers.ts";
 
 export type RawConsumerOptions = {
   readonly groupId: string;
   readonly sessionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly rebalanceTimeoutMs: number;
+  /** Least distance of fetches that bring little. */
   readonly fetchPaceMs?: number;
   readonly onBeforeJoin: () => Promise<void>;
+  /** Nobody holds a view of a batch when its handler is done with it: the memory is used again. */
+  readonly reuseBuffers?: boolean;
 };
 
 /** An idle member notices a rebalance this much late: kafkajs sends heartbeats between fetches. */
@@ -22,6 +26,7 @@ const newPartitionsSeenWithinMs = 60_000;
 /** A kafkajs consumer of raw record batches (patches/kafkajs), not connected yet. */
 export function createRawConsumer(kafka: KafkaConnection, options: RawConsumerOptions): Consumer {
   const { groupId, sessionTimeoutMs, heartbeatMs, rebalanceTimeoutMs, onBeforeJoin } = options;
+  const { reuseBuffers = false } = options;
   return kafka.consumer({
     groupId,
     sessionTimeout: sessionTimeoutMs,
@@ -36,7 +41,15 @@ export function createRawConsumer(kafka: KafkaConnection, options: RawConsumerOp
     rawBatches: true,
     fetchPaceMs: options.fetchPaceMs ?? defaultFetchPaceMs,
     onBeforeJoin,
+    ...(reuseBuffers ? { onFetchDone: (batches) => release(batches, kafka.buffers) } : {}),
     // A restart inside of kafkajs is not cancelled by disconnect and forgets pauses: a new process is the restart.
     retry: { ...clientRetry, restartOnFailure: () => Promise.resolve(false) },
   });
+}
+
+/** All batches of a response are views of one frame. */
+function release(batches: readonly Batch[], buffers: FrameBuffers): void {
+  for (const { messages } of batches) {
+    for (const { value } of messages) if (value !== null) buffers.release(value.buffer);
+  }
 }

@@ -1,3 +1,5 @@
+import type { FrameBuffers } from "./frame-buffers.ts";
+
 /** A whole response of a broker with its length before it. */
 type Frame = Buffer;
 
@@ -6,42 +8,49 @@ const lengthBytes = 4;
 const maxFrameBytes = 256 * 1024 * 1024;
 
 /**
- * Puts together what a connection brings in pieces: `length int32 | as many bytes`, one after the other.
+ * Where a connection puts the bytes that it reads: `length int32 | as many bytes`, one after the other.
  *
- * Each byte is copied once, into the frame that it belongs to, so the pieces may be overwritten afterwards.
+ * A read gets no further than the length, or the frame, that it fills: no byte is copied.
  */
 export class ResponseFrames {
-  #length = Buffer.alloc(lengthBytes);
+  readonly #buffers: FrameBuffers;
+  readonly #length = Buffer.alloc(lengthBytes);
   #frame: Frame | undefined;
   /** Bytes of the length, or of the frame, that are there. */
   #filled = 0;
 
-  /** @returns the frames that are complete with these bytes; undefined when a length cannot be: this is no Kafka broker */
-  take(piece: Uint8Array): Frame[] | undefined {
-    const complete: Frame[] = [];
-    for (let at = 0; at < piece.length;) {
-      const target = this.#frame ?? this.#length;
-      const count = Math.min(target.length - this.#filled, piece.length - at);
-      target.set(piece.subarray(at, at + count), this.#filled);
-      at += count;
-      this.#filled += count;
-      if (this.#frame === undefined && this.#filled === lengthBytes) {
-        this.#frame = this.#begin();
-        if (this.#frame === undefined) return undefined;
-      }
-      if (this.#filled !== this.#frame?.length) continue;
-      complete.push(this.#frame);
-      this.#frame = undefined;
-      this.#filled = 0;
-    }
-    return complete;
+  constructor(buffers: FrameBuffers) {
+    this.#buffers = buffers;
   }
 
-  #begin(): Frame | undefined {
-    const bytes = this.#length.readInt32BE(0);
-    if (bytes < 0 || bytes > maxFrameBytes) return undefined;
-    // Not from the pool: a frame is kept as long as any record in it.
-    const frame = Buffer.allocUnsafeSlow(lengthBytes + bytes);
+  /** Where the next bytes belong; never empty. */
+  get space(): Uint8Array {
+    return (this.#frame ?? this.#length).subarray(this.#filled);
+  }
+
+  /**
+   * Notes that the first `count` bytes of the space are there.
+   *
+   * @returns the frame that is complete with them, "partial" while none is; "refused" when a length cannot be: this is
+   *   no Kafka broker
+   */
+  fill(count: number): Frame | "partial" | "refused" {
+    this.#filled += count;
+    if (this.#frame === undefined) {
+      if (this.#filled < lengthBytes) return "partial";
+      const bytes = this.#length.readInt32BE(0);
+      if (bytes < 0 || bytes > maxFrameBytes) return "refused";
+      this.#frame = this.#begin(lengthBytes + bytes);
+    }
+    const frame = this.#frame;
+    if (this.#filled < frame.length) return "partial";
+    this.#frame = undefined;
+    this.#filled = 0;
+    return frame;
+  }
+
+  #begin(bytes: number): Frame {
+    const frame = Buffer.from(this.#buffers.take(bytes), 0, bytes);
     frame.set(this.#length);
     return frame;
   }

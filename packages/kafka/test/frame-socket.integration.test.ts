@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 
+import { FrameBuffers } from "@adstream/kafka/frame-buffers";
 import { frameSocket } from "@adstream/kafka/frame-socket";
 import { expect, test } from "vitest";
 
@@ -49,7 +50,10 @@ async function openServer(tls: boolean): Promise<{ server: Server; port: number 
 function connect(port: number, tls: boolean, received: Buffer[]): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const ssl = tls ? { ca: [cert] } : false;
-  const socket = frameSocket({ host: "localhost", port, ssl, onConnect: () => resolve(socket) });
+  const socket = frameSocket(
+    { host: "localhost", port, ssl, onConnect: () => resolve(socket) },
+    new FrameBuffers(),
+  );
   socket.on("error", reject);
   socket.on("data", (frame: Buffer) => received.push(frame));
   return promise;
@@ -73,12 +77,10 @@ test.each([
 test("an encrypted connection to somebody else's certificate is refused", async () => {
   const { server, port } = await openServer(true);
   const { promise, resolve } = Promise.withResolvers<unknown>();
-  const socket = frameSocket({
-    host: "localhost",
-    port,
-    ssl: {},
-    onConnect: () => resolve("open"),
-  });
+  const socket = frameSocket(
+    { host: "localhost", port, ssl: {}, onConnect: () => resolve("open") },
+    new FrameBuffers(),
+  );
   socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
   expect(await promise).toBe("DEPTH_ZERO_SELF_SIGNED_CERT");
   await new Promise((closed) => server.close(closed));
