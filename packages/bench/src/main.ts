@@ -1,11 +1,11 @@
 import { checkpoint, checkpointUsage } from "./checkpoint.ts";
+import { compare } from "./compare.ts";
+import { compareUsage } from "./compare-options.ts";
 import { latency } from "./latency.ts";
 import { latencyUsage } from "./latency-options.ts";
 import { regression, regressionUsage } from "./regression.ts";
 import { report, reportUsage } from "./report.ts";
 import { type Bench, openBench } from "./results.ts";
-import { study } from "./study.ts";
-import { studyUsage } from "./study-options.ts";
 import { throughput } from "./throughput.ts";
 import { throughputUsage } from "./throughput-options.ts";
 
@@ -20,10 +20,10 @@ const exitInternal = 70;
 const commands: Readonly<Record<string, Command>> = {
   throughput: { run: throughput, usage: throughputUsage },
   checkpoint: { run: checkpoint, usage: checkpointUsage },
+  compare: { run: compare, usage: compareUsage },
   regression: { run: regression, usage: regressionUsage },
   report: { run: report, usage: reportUsage },
   latency: { run: latency, usage: latencyUsage },
-  study: { run: study, usage: studyUsage },
 };
 
 const [name = "", ...args] = process.argv.slice(2);

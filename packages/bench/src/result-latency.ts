@@ -26,7 +26,7 @@ export type ResultLatency = {
 
 /** @param results `rowKey` -> its records, in the order of their versions */
 export function resultLatency(
-  { measured, dueMs, lastDueMs, closedMs, partitionOf }: WindowTimes,
+  { measured, dueMs, lastDueMs, closedMs, partitionOf }: Omit<WindowTimes, "events" | "expected">,
   results: ReadonlyMap<string, readonly ResultRecord[]>,
 ): ResultLatency {
   const counted = new Set(measured);

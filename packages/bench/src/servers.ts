@@ -26,13 +26,13 @@ const openRegistry = {
   SCHEMA_REGISTRY_PASSWORD_FILE: "",
 };
 
-/** Servers of the environment; what it does not name is embedded, in a process of its own. */
-export async function openServers({ mongo = false } = {}): Promise<Servers> {
+/** Servers that `env` names; the others are embedded, in a process of its own. */
+export async function openServers({ mongo = false, env = process.env } = {}): Promise<Servers> {
   const {
     KAFKA_BROKERS: brokers = "",
     SCHEMA_REGISTRY_URL: registry = "",
     MONGODB_URL: mongodb = "",
-  } = process.env;
+  } = env;
   const lacking = brokers === "" || registry === "" || (mongo && mongodb === "");
   const embedded = lacking ? await startDevstackProcess({ detached: false }) : undefined;
   const environment = {
