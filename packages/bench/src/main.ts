@@ -3,6 +3,7 @@ import { compare } from "./compare.ts";
 import { compareUsage } from "./compare-options.ts";
 import { latency } from "./latency.ts";
 import { latencyUsage } from "./latency-options.ts";
+import { recovery, recoveryUsage } from "./recovery.ts";
 import { regression, regressionUsage } from "./regression.ts";
 import { report, reportUsage } from "./report.ts";
 import { type Bench, openBench } from "./results.ts";
@@ -21,6 +22,7 @@ const commands: Readonly<Record<string, Command>> = {
   throughput: { run: throughput, usage: throughputUsage },
   checkpoint: { run: checkpoint, usage: checkpointUsage },
   compare: { run: compare, usage: compareUsage },
+  recovery: { run: recovery, usage: recoveryUsage },
   regression: { run: regression, usage: regressionUsage },
   report: { run: report, usage: reportUsage },
   latency: { run: latency, usage: latencyUsage },
