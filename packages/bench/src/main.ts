@@ -7,6 +7,8 @@ import { recovery, recoveryUsage } from "./recovery.ts";
 import { regression, regressionUsage } from "./regression.ts";
 import { report, reportUsage } from "./report.ts";
 import { type Bench, openBench } from "./results.ts";
+import { study } from "./study.ts";
+import { studyUsage } from "./study-options.ts";
 import { throughput } from "./throughput.ts";
 import { throughputUsage } from "./throughput-options.ts";
 
@@ -26,6 +28,7 @@ const commands: Readonly<Record<string, Command>> = {
   regression: { run: regression, usage: regressionUsage },
   report: { run: report, usage: reportUsage },
   latency: { run: latency, usage: latencyUsage },
+  study: { run: study, usage: studyUsage },
 };
 
 const [name = "", ...args] = process.argv.slice(2);
