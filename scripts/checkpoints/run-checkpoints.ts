@@ -1,3 +1,4 @@
+import { StoredFrames } from "@adstream/engine/stored-frames";
 import {
   type BrowsableStore,
   checkpointUrl,
@@ -134,12 +135,17 @@ async function objectToShow(
 /** undefined for what holds no state. */
 async function stateOf(
   object: StoredObject,
-  { settings }: Run,
+  { settings, store }: Run,
 ): Promise<StateSummary | { readonly problem: string } | undefined> {
   const frame = frameOf(object);
   if (frame?.header.kind !== "checkpoint") return undefined;
+  const { header, payload } = frame;
   try {
-    return summarize(await restoreState(frame.header, frame.payload, settings));
+    const bases = await new StoredFrames(store, object.task.folder).basesOf(header);
+    if (typeof bases === "string") {
+      return { problem: `it rests on number ${header.delta?.seq}, and not all of that is sound` };
+    }
+    return summarize(await restoreState({ header, payload, bases }, settings));
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) };
   }

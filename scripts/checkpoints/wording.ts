@@ -20,6 +20,8 @@ export type Row = {
   readonly jobEpoch?: number;
   readonly decisions?: number;
   readonly savepoint?: boolean;
+  /** The checkpoint since which it holds what changed; absent: it holds all of the state. */
+  readonly since?: number;
 };
 
 export function rowOf(object: StoredObject): Row {
@@ -38,6 +40,7 @@ export function rowOf(object: StoredObject): Row {
     jobEpoch: header.jobEpoch,
     decisions: header.decisions.length,
     savepoint: header.savepoint === true,
+    ...(header.delta !== undefined && { since: header.delta.seq }),
   };
 }
 
@@ -73,6 +76,7 @@ function cellsOf(row: Row, nowMs: number): string[] {
   const { seq, kind, bytes, counts, decisions = 0 } = row;
   const kinds = [
     kind === "claim" ? `claim on ${row.base}` : kind,
+    ...(row.since === undefined ? [] : [`since ${row.since}`]),
     ...(row.savepoint === true ? ["clean stop"] : []),
     ...(decisions > 0 ? ["decision"] : []),
   ];
@@ -146,6 +150,7 @@ function headerLines({ header }: Frame): string[] {
   for (const { at, flag, why } of header.operator ?? []) {
     lines.push(`  operator   ${at} --${flag}: ${why}`);
   }
+  if (header.delta !== undefined) lines.push(`  delta      what changed since ${header.delta.seq}`);
   if (header.savepoint === true) lines.push("  clean stop nobody published anything behind it");
   return lines;
 }

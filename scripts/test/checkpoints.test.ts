@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { runCheckpoints } from "../checkpoints/run-checkpoints.ts";
 import { age } from "../checkpoints/wording.ts";
-import { checkpointBytes, claimBytes } from "./fixture/stored-checkpoints.ts";
+import { checkpointBytes, claimBytes, deltaBytes } from "./fixture/stored-checkpoints.ts";
 
 const job = "adstream-processor/ad-stats";
 let directory: string;
@@ -44,6 +44,36 @@ async function storeAllKinds(): Promise<void> {
   await store(4, torn);
   await store(5, flipped);
 }
+
+describe("a checkpoint of what changed", () => {
+  const ads = ["ad-1", "ad-2"];
+
+  async function storeChain(): Promise<void> {
+    const bytes = await checkpointBytes(2, ads);
+    await store(2, bytes);
+    await store(3, await deltaBytes(3, { seq: 2, bytes, ads }));
+  }
+
+  test("is listed with what it rests on, and shown with all of the state", async () => {
+    await storeChain();
+    expect((await run("list")).out).toContain("checkpoint, since 2");
+    const { code, out } = await run("show");
+    expect(code).toBe(0);
+    expect(out).toContain("what changed since 2");
+    expect(out).toContain("2 keys");
+    expect(out).toContain('"ad-1" 2 records');
+    expect((await run("verify")).code).toBe(0);
+  });
+
+  test("is broken when what it rests on is", async () => {
+    await storeChain();
+    await store(2, await checkpointBytes(2, ["ad-1"]));
+    const { code, out } = await run("verify");
+    expect(code).toBe(1);
+    expect(out).toContain("number 3: it rests on number 2, and not all of that is sound");
+    expect((await run("show")).code).toBe(1);
+  });
+});
 
 describe("list", () => {
   test("says per task what there is, newest first, and what cannot be read", async () => {

@@ -1,4 +1,5 @@
 import { acceptDeadLetters } from "./accept-dead-letters.ts";
+import { contradiction } from "./byte-layout.ts";
 import { type Canary, canaryIn } from "./canary.ts";
 import { checkCode, codeVersionOf, jobOf } from "./check-settings.ts";
 import { logProblem } from "./check-log.ts";
@@ -18,8 +19,10 @@ import type { Clock, PartitionInfo, PayloadCodec } from "./ports.ts";
 import { epochAbove, type ResultHistory } from "./result-history.ts";
 import type { Lifted } from "./start-permissions.ts";
 import { migrateState } from "./state-migrations.ts";
+import type { Restorable } from "./stored-frames.ts";
 import { Task } from "./task.ts";
 import { turn } from "./turn.ts";
+import { wholeState } from "./whole-state.ts";
 import type { WindowedJob } from "./windowed-aggregate.ts";
 
 /** A job as checkpoints know it. */
@@ -76,9 +79,6 @@ export type Claimed = AcquireOptions & {
   readonly info: PartitionInfo;
   readonly operator: Operator;
 };
-
-/** Largest state that is restored, so that a broken size cannot take all memory. */
-const maxStateBytes = 4 * 2 ** 30;
 
 /**
  * Takes a task: claims the next number, restores the newest checkpoint and checks that the log is still the one it was
@@ -160,10 +160,7 @@ function fresh(context: Claimed, task: Task, jobEpoch: number): Acquired {
   };
 }
 
-async function goOn(
-  context: Claimed,
-  checkpoint: NonNullable<Newest["checkpoint"]>,
-): Promise<Acquired | undefined> {
+async function goOn(context: Claimed, checkpoint: Restorable): Promise<Acquired | undefined> {
   const { job, seq, newest, info, operator } = context;
   const { header } = checkpoint;
   checkCode(info, header, codeVersionOf(job));
@@ -201,12 +198,15 @@ async function goOn(
 
 async function restored(
   { codec, partition, info }: Claimed,
-  { header, payload }: NonNullable<Newest["checkpoint"]>,
+  checkpoint: Restorable,
   job: WindowedJob,
 ): Promise<Task> {
+  const { header } = checkpoint;
   try {
-    const state = await codec.decompress(payload, Math.min(header.stateBytes, maxStateBytes));
-    return Task.restore(job, partition, migrateState(header.stateSchemaVersion, state));
+    const state = await wholeState(codec, checkpoint);
+    const task = Task.restore(job, partition, migrateState(header.stateSchemaVersion, state));
+    if (task.nextOffset !== header.log.nextOffset) throw contradiction("the offset of its header");
+    return task;
   } catch (error) {
     if (!(error instanceof StreamError) || error.code !== "CHECKPOINT_UNREADABLE") throw error;
     throw contentUnreadable({ topic: info.topic, partition }, header.seq, error);

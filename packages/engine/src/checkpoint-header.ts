@@ -17,6 +17,7 @@ const optional =
   (check: Check): Check =>
   (value) =>
     value === undefined || check(value);
+const digest: Check = (value) => typeof value === "string" && /^[0-9a-f]{64}$/.test(value);
 const flag: Check = (value) => typeof value === "boolean";
 const fields =
   (checks: Readonly<Record<string, Check>>): Check =>
@@ -83,6 +84,7 @@ const checkpoint = fields({
   counts: fields({ in: count, late: count, dead: count, duplicates: count }),
   decisions: listOf(fields({ offset: count, watermark: whole, why: text })),
   stateBytes: count,
+  delta: optional(fields({ seq: count, digest })),
   ...notes,
 });
 

@@ -1,26 +1,22 @@
-import {
-  type CheckpointHeader,
-  type ClaimHeader,
-  decodeFrame,
-  encodeFrame,
-  type Frame,
-} from "./checkpoint.ts";
+import { type ClaimHeader, encodeFrame, type Frame, frameDigest } from "./checkpoint.ts";
 import { StreamError } from "./errors.ts";
 import type { CheckpointStore } from "./ports.ts";
-import { salvageEpoch } from "./salvage-epoch.ts";
+import { nonceOf, type Restorable, StoredFrames } from "./stored-frames.ts";
 
 /** Races lost in a row before a claim gives up and is tried again later. */
 const claimAttempts = 20;
 /** Listings that were out of date in a row before what vanished is left aside. */
 const listAttempts = 20;
 const keptCheckpoints = 5;
+/** Of whole states: one that breaks takes its deltas with it. */
+const keptWhole = 3;
 const keptClaimsMs = 7 * 24 * 3_600_000;
 
 /** The newest readable checkpoint of a task, and what lies above it. */
 export type Newest = {
   /** Highest sequence number in the store, of whatever kind; 0: none. */
   readonly top: number;
-  readonly checkpoint: (Frame & { readonly header: CheckpointHeader }) | undefined;
+  readonly checkpoint: Restorable | undefined;
   /** Unreadable objects above the checkpoint: results of their time may be in the log. */
   readonly unreadable: number;
   /** Highest epoch that the unreadable ones still show, in whatever is left of them. */
@@ -33,8 +29,11 @@ export type Newest = {
  * proves nothing, since an upload that we gave up waiting for may still be on its way.
  */
 export type Created =
-  | { readonly outcome: "mine" | "earlier" | "taken" }
-  | { readonly outcome: "failed" | "unknown"; readonly cause: unknown };
+  | { readonly outcome: "mine"; readonly digest: string }
+  | { readonly outcome: "earlier" }
+  | { readonly outcome: "taken" }
+  | { readonly outcome: "failed"; readonly cause: unknown }
+  | { readonly outcome: "unknown"; readonly cause: unknown };
 
 /**
  * The numbered objects of one task. A number is taken, never renewed: whoever creates number n + 1 owns the task from then
@@ -43,14 +42,12 @@ export type Created =
 export class CheckpointLadder {
   readonly #store: CheckpointStore;
   readonly #folder: string;
-  /** Kind and age of objects met so far, for pruning. */
-  readonly #known = new Map<number, { kind: "claim" | "checkpoint" | "unreadable"; at: number }>();
-
-  #salvagedEpoch: number | undefined;
+  readonly #frames: StoredFrames;
 
   constructor(store: CheckpointStore, job: string, partition: number) {
     this.#store = store;
     this.#folder = `${job}/p${String(partition).padStart(4, "0")}`;
+    this.#frames = new StoredFrames(store, this.#folder);
   }
 
   /** Highest number taken; 0: none. */
@@ -60,7 +57,7 @@ export class CheckpointLadder {
 
   /** @throws {StreamError} STATE_INCOMPATIBLE when the newest checkpoint is of newer code */
   async newest(): Promise<Newest> {
-    this.#salvagedEpoch = undefined;
+    this.#frames.salvagedEpoch = undefined;
     for (let attempt = 1; ; attempt++) {
       const numbers = await this.numbers();
       const newest = await this.#newestOf(numbers, numbers[0] ?? 0, 0, attempt < listAttempts);
@@ -111,26 +108,28 @@ export class CheckpointLadder {
    * @throws {StreamError} CHECKPOINT_UNWRITABLE (stop) when the store is not to be trusted any more
    */
   async create(frame: Frame, earlier: ReadonlySet<string>): Promise<Created> {
-    const { seq, kind, writer } = frame.header;
+    const { seq, writer } = frame.header;
+    const encoded = encodeFrame(frame);
+    const mine = { outcome: "mine", digest: frameDigest(encoded) } as const;
     let refusal: { readonly cause: unknown } | undefined;
     try {
-      const created = await this.#store.create(this.#name(seq), encodeFrame(frame));
+      const created = await this.#store.create(this.#frames.name(seq), encoded);
       if (created === "created") {
-        this.#known.set(seq, { kind, at: Date.parse(writer.at) });
-        return { outcome: "mine" };
+        this.#frames.met(frame);
+        return mine;
       }
     } catch (cause) {
       if (cause instanceof StreamError && cause.disposition === "stop") throw cause;
       refusal = { cause };
     }
     try {
-      const bytes = await this.#store.read(this.#name(seq));
+      const bytes = await this.#store.read(this.#frames.name(seq));
       if (bytes === undefined) {
         return refusal === undefined ? { outcome: "taken" } : absent(refusal.cause);
       }
       const nonce = nonceOf(bytes);
-      if (nonce === writer.nonce) return { outcome: "mine" };
-      return { outcome: earlier.has(nonce) ? "earlier" : "taken" };
+      if (nonce === writer.nonce) return mine;
+      return earlier.has(nonce) ? { outcome: "earlier" } : { outcome: "taken" };
     } catch (cause) {
       return { outcome: "unknown", cause: refusal?.cause ?? cause };
     }
@@ -138,7 +137,7 @@ export class CheckpointLadder {
 
   /** Nonce of the attempt that took a number; empty when that cannot be read any more. */
   async nonce(seq: number): Promise<string> {
-    const bytes = await this.#store.read(this.#name(seq));
+    const bytes = await this.#store.read(this.#frames.name(seq));
     return bytes === undefined ? "" : nonceOf(bytes);
   }
 
@@ -151,24 +150,30 @@ export class CheckpointLadder {
 
   /**
    * Removes what recovery cannot need of `numbers`, highest first and none above the owner's newest: checkpoints below the
-   * newest five, and claims below them that are a week old.
+   * newest five and the newest three whole states, but for what a kept delta rests on, and claims below them that are a
+   * week old.
    */
   async prune(numbers: readonly number[], wallMs: number): Promise<void> {
     let checkpoints = 0;
+    let whole = 0;
+    const bases = new Set<number>();
     for (const seq of numbers) {
-      const known = this.#known.get(seq) ?? (await this.#learn(seq));
-      if (checkpoints < keptCheckpoints) {
+      const known = await this.#frames.known(seq);
+      const counts = checkpoints < keptCheckpoints || whole < keptWhole;
+      if (counts || bases.has(seq)) {
         if (known.kind === "checkpoint") checkpoints++;
+        if (known.kind === "checkpoint" && known.base === undefined) whole++;
+        if (known.base !== undefined) bases.add(known.base);
         continue;
       }
       if (known.kind === "claim" && wallMs - known.at < keptClaimsMs) continue;
-      await this.#store.remove(this.#name(seq));
-      this.#known.delete(seq);
+      await this.#store.remove(this.#frames.name(seq));
+      this.#frames.forget(seq);
     }
   }
 
   #newest(top: number, checkpoint: Newest["checkpoint"], unreadable: number): Newest {
-    return { top, checkpoint, unreadable, salvagedEpoch: this.#salvagedEpoch };
+    return { top, checkpoint, unreadable, salvagedEpoch: this.#frames.salvagedEpoch };
   }
 
   /** @returns undefined when `again` and an object vanished since `numbers` were listed: its owner is at work */
@@ -180,57 +185,25 @@ export class CheckpointLadder {
   ): Promise<Newest | undefined> {
     let unreadable = unreadableAbove;
     for (const seq of numbers) {
-      const frame = await this.#frame(seq);
+      const frame = await this.#frames.read(seq);
       if (frame === "pruned" && again) return undefined;
       if (frame === "pruned") continue;
       if (frame === "unreadable") unreadable++;
-      else if (isCheckpoint(frame)) return this.#newest(top, frame, unreadable);
+      if (frame === "unreadable" || frame.header.kind === "claim") continue;
+      const { header, payload } = frame;
+      const bases = await this.#frames.basesOf(header);
+      if (bases === "pruned" && again) return undefined;
+      if (typeof bases !== "string")
+        return this.#newest(top, { header, payload, bases }, unreadable);
+      this.#frames.salvage(header.jobEpoch);
+      unreadable++;
     }
     return this.#newest(top, undefined, unreadable);
   }
-
-  async #learn(seq: number): Promise<{ kind: "claim" | "checkpoint" | "unreadable"; at: number }> {
-    await this.#frame(seq);
-    return this.#known.get(seq) ?? { kind: "unreadable", at: 0 };
-  }
-
-  async #frame(seq: number): Promise<Frame | "unreadable" | "pruned"> {
-    const bytes = await this.#store.read(this.#name(seq));
-    if (bytes === undefined) return "pruned";
-    try {
-      const frame = decodeFrame(bytes);
-      const { kind, writer, seq: own } = frame.header;
-      // A copy under another name tells nothing of the number it stands in for.
-      if (own !== seq) return "unreadable";
-      this.#known.set(seq, { kind, at: Date.parse(writer.at) });
-      return frame;
-    } catch (error) {
-      if (!(error instanceof StreamError) || error.code !== "CHECKPOINT_UNREADABLE") throw error;
-      const epoch = salvageEpoch(bytes) ?? -1;
-      if (epoch > (this.#salvagedEpoch ?? -1)) this.#salvagedEpoch = epoch;
-      return "unreadable";
-    }
-  }
-
-  #name(seq: number): string {
-    return `${this.#folder}/${String(seq).padStart(12, "0")}`;
-  }
-}
-
-function isCheckpoint(frame: Frame): frame is Frame & { header: CheckpointHeader } {
-  return frame.header.kind === "checkpoint";
 }
 
 /** What is not there after a write that ended with `cause`. */
 function absent(cause: unknown): Created {
   const refused = cause instanceof StreamError && cause.code === "CHECKPOINT_REFUSED";
   return { outcome: refused ? "failed" : "unknown", cause };
-}
-
-function nonceOf(bytes: Uint8Array): string {
-  try {
-    return decodeFrame(bytes).header.writer.nonce;
-  } catch {
-    return "";
-  }
 }

@@ -12,7 +12,10 @@ export const stateSchemaVersion = 2;
 /** Raised only when the step function changes: the same log then gives other results. */
 export const codeVersion = 1;
 
-const format = 1;
+/** Of frames that hold what they are about. */
+const wholeFormat = 1;
+/** Of deltas: code that knows none says so, rather than take them for broken. */
+const deltaFormat = 2;
 const magic = Buffer.from("ASCK");
 const magicEnd = Buffer.from("KCSA");
 const hashBytes = 32;
@@ -77,7 +80,16 @@ export type CheckpointHeader = Identity & {
   readonly decisions: readonly Decision[];
   /** Size of the payload once decompressed. */
   readonly stateBytes: number;
+  /** The payload is what changed since another checkpoint of the same owner; absent: it is the whole state. */
+  readonly delta?: DeltaBase | undefined;
 } & HeaderNotes;
+
+/** What a delta is to be applied to, a delta or a whole state. */
+export type DeltaBase = {
+  readonly seq: number;
+  /** `frameDigest` of that very object: its number alone may have been used by another owner. */
+  readonly digest: string;
+};
 
 /** What checkpoints of older code do not say. */
 export type HeaderNotes = {
@@ -117,7 +129,8 @@ export function encodeFrame({ header, payload }: Frame): Uint8Array {
   const total = prefixBytes + json.length + 8 + payload.length + suffixBytes;
   const frame = Buffer.alloc(total);
   magic.copy(frame);
-  frame.writeUInt16BE(format, 4);
+  const isDelta = header.kind === "checkpoint" && header.delta !== undefined;
+  frame.writeUInt16BE(isDelta ? deltaFormat : wholeFormat, 4);
   frame.writeUInt32BE(json.length, 6);
   json.copy(frame, prefixBytes);
   const at = prefixBytes + json.length;
@@ -145,14 +158,23 @@ export function decodeFrame(bytes: Uint8Array): Frame {
   const hash = createHash("sha256").update(frame.subarray(0, hashAt)).digest();
   if (!hash.equals(frame.subarray(hashAt, hashAt + hashBytes))) throw unreadable("wrong checksum");
   const found = frame.readUInt16BE(4);
-  if (found !== format) throw incompatible(`frame format ${found}, this code reads ${format}`);
+  if (found !== wholeFormat && found !== deltaFormat)
+    throw incompatible(`frame format ${found}, this code reads 1 to ${deltaFormat}`);
   const headerLength = frame.readUInt32BE(6);
   const payloadAt = prefixBytes + headerLength + 8;
   if (headerLength > maxHeaderBytes || payloadAt > hashAt) throw unreadable("header length");
   const header = parseHeader(frame.toString("utf8", prefixBytes, prefixBytes + headerLength));
   if (frame.readBigUInt64BE(payloadAt - 8) !== BigInt(hashAt - payloadAt))
     throw unreadable("payload length");
+  const isDelta = header.kind === "checkpoint" && header.delta !== undefined;
+  if (isDelta !== (found === deltaFormat)) throw unreadable("format");
   return { header, payload: frame.subarray(payloadAt, hashAt) };
+}
+
+/** SHA-256 of a frame that was encoded or decoded, in hex: names it and everything in it. */
+export function frameDigest(bytes: Uint8Array): string {
+  const hashAt = bytes.length - suffixBytes;
+  return Buffer.from(bytes.subarray(hashAt, hashAt + hashBytes)).toString("hex");
 }
 
 /** Names that are refused, and escapes that could spell them: only these are worth a look at every name. */

@@ -1,5 +1,6 @@
 import { StreamError } from "./errors.ts";
 import { type IdColumns, IdTable, mostIds } from "./id-table.ts";
+import type { IdMark } from "./state-delta.ts";
 
 /** How redeliveries of an event are told. */
 export type Deduplication = {
@@ -29,6 +30,7 @@ export class Deduplicator {
   readonly #where: string;
   #ids = new IdTable();
   #sweepAt: number;
+  #sweeps = 0;
 
   /** @param where the task, for people */
   constructor(settings: Deduplication, where: string, columns?: IdColumns) {
@@ -71,7 +73,23 @@ export class Deduplicator {
     return this.#ids.contents(watermark - this.#settings.horizonMs);
   }
 
+  /** For `contentsSince`. */
+  get mark(): IdMark {
+    return { count: this.#ids.count, sweeps: this.#sweeps };
+  }
+
+  /**
+   * The same without the ids that were there at `mark`, and the event time before which all ids are forgotten; undefined
+   * when memory was given back since, and with it the order of ids that the mark rests on.
+   */
+  contentsSince(mark: IdMark, watermark: number): { from: number; ids: IdColumns } | undefined {
+    if (mark.sweeps !== this.#sweeps) return undefined;
+    const from = watermark - this.#settings.horizonMs;
+    return { from, ids: this.#ids.contents(from, mark.count) };
+  }
+
   #sweep(from: number): void {
+    this.#sweeps++;
     this.#ids = IdTable.of(this.#ids.contents(from));
     const { maxIds, horizonMs } = this.#settings;
     if (this.#ids.count >= maxIds) {

@@ -75,11 +75,11 @@ export class IdTable {
     return false;
   }
 
-  /** Copies of the ids with a time of `from` or later. */
-  contents(from: number): IdColumns {
+  /** Copies of the ids with a time of `from` or later, but for the `known` ones that were added first. */
+  contents(from: number, known = 0): IdColumns {
     let count = 0;
     let byteCount = 0;
-    for (let index = 0; index < this.#count; index++) {
+    for (let index = known; index < this.#count; index++) {
       if ((this.#times[index] ?? 0) < from) continue;
       count++;
       byteCount += (this.#ends[index + 1] ?? 0) - (this.#ends[index] ?? 0);
@@ -89,7 +89,7 @@ export class IdTable {
       lengths: new Uint8Array(count),
       bytes: new Uint8Array(byteCount),
     };
-    this.#copy(from, columns);
+    this.#copy(from, known, columns);
     return columns;
   }
 
@@ -121,10 +121,10 @@ export class IdTable {
   }
 
   /** Runs of neighbours are copied at once: what is left out lies mostly at the front. */
-  #copy(from: number, { times, lengths, bytes }: IdColumns): void {
+  #copy(from: number, known: number, { times, lengths, bytes }: IdColumns): void {
     let row = 0;
     let at = 0;
-    for (let index = 0; index < this.#count;) {
+    for (let index = known; index < this.#count;) {
       if ((this.#times[index] ?? 0) < from) {
         index++;
         continue;

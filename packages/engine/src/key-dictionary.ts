@@ -13,6 +13,8 @@ export const mostKeys: number = 8_000_000;
  * Memory: key bytes + 12 bytes a key + 8 to 16 bytes of table.
  */
 export class KeyDictionary {
+  /** How often `retain` changed the meaning of ids. */
+  renumberings = 0;
   #count = 0;
   #bytes = new Uint8Array(1024);
   /** Key i is `#bytes[#ends[i - 1] .. #ends[i])`; a leading zero spares the special case. */
@@ -80,6 +82,7 @@ export class KeyDictionary {
     this.#ends = kept.#ends;
     this.#hashes = kept.#hashes;
     this.#slots = kept.#slots;
+    this.renumberings++;
     return renumbered;
   }
 

@@ -12,7 +12,7 @@ import { Quiet } from "./quiet.ts";
 import { endReplayLimit, limitReplay } from "./replay-limit.ts";
 import { decisionPatienceMs, type RunOptions } from "./run-options.ts";
 import { TaskCheckpoints, type Written } from "./task-checkpoints.ts";
-import { takeSnapshot, type TaskSnapshot } from "./task-snapshot.ts";
+import type { TaskSnapshot } from "./task-snapshot.ts";
 import type { Task } from "./task.ts";
 import { Unsaved } from "./unsaved.ts";
 
@@ -238,7 +238,7 @@ export class OwnedTask {
         : task.closedOutput(jobEpoch);
     const snapshot =
       decisions &&
-      takeSnapshot(task, this.#info, this.#options, jobEpoch, decisions, this.#lineage.notes);
+      this.checkpoints.capture(task, this.#info, jobEpoch, decisions, this.#lineage.notes);
     if (snapshot !== undefined) this.unsaved.captured();
     await this.#publish(output).catch((error: unknown) => {
       this.drop(); // What was captured is lost: a later checkpoint would claim that it is in the log.

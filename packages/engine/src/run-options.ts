@@ -12,6 +12,8 @@ export type RunOptions = {
   /** Results of changed windows are published this often; closed ones at once. */
   readonly emitIntervalMs: number;
   readonly checkpointIntervalMs: number;
+  /** Size of a state from which on checkpoints hold what changed only; left out: 1 MiB. */
+  readonly deltaFromBytes?: number;
   /** Quiet time after which windows close by decision; Infinity: never. */
   readonly idleTimeoutMs: number;
   /** What a restart may have to read again before intake stops; left out: any amount. */

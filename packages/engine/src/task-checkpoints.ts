@@ -1,8 +1,11 @@
-import type { CheckpointHeader } from "./checkpoint.ts";
+import { CheckpointChain } from "./checkpoint-chain.ts";
+import type { CheckpointHeader, Decision, HeaderNotes } from "./checkpoint.ts";
 import type { CheckpointLadder } from "./checkpoint-ladder.ts";
 import { milestones } from "./milestones.ts";
 import { decisionPatienceMs, type RunOptions } from "./run-options.ts";
-import type { TaskSnapshot } from "./task-snapshot.ts";
+import type { PartitionInfo } from "./ports.ts";
+import type { Task } from "./task.ts";
+import { takeSnapshot, type TaskSnapshot } from "./task-snapshot.ts";
 
 /**
  * What became of a checkpoint. "failed": it is not in the store and never will be. "unknown": it may be there, or get there
@@ -25,6 +28,7 @@ export class TaskCheckpoints {
   readonly #options: RunOptions;
   readonly #ladder: CheckpointLadder;
   readonly #partition: number;
+  readonly #chain: CheckpointChain;
   /** Attempts in a row that did not get through. */
   #failures = 0;
   #retryAt = 0;
@@ -44,6 +48,7 @@ export class TaskCheckpoints {
     this.seq = owner.seq;
     this.writtenAt = owner.claimedAt;
     this.#newestAt = owner.claimedAt;
+    this.#chain = new CheckpointChain(options.deltaFromBytes);
   }
 
   /** The last attempt did not get through. */
@@ -56,11 +61,22 @@ export class TaskCheckpoints {
     return this.failing ? this.#retryAt : this.writtenAt + this.#options.checkpointIntervalMs;
   }
 
+  /** Copies what the next checkpoint is to hold. */
+  capture(
+    task: Task,
+    info: PartitionInfo,
+    jobEpoch: number,
+    decisions: readonly Decision[],
+    notes: HeaderNotes,
+  ): TaskSnapshot {
+    return takeSnapshot(task, info, this.#options, jobEpoch, decisions, notes, this.#chain);
+  }
+
   /** Makes a snapshot durable under the next number, and commits its offset for lag tools. One at a time. */
   async write(snapshot: TaskSnapshot): Promise<Written> {
     const { clock, codec } = this.#options;
     const startedAt = clock.nowMs();
-    const payload = await codec.compress(snapshot.state);
+    const payload = await codec.compress(snapshot.captured.state);
     for (;;) {
       const attemptAt = clock.nowMs();
       const header = this.#number(snapshot.header);
@@ -77,7 +93,11 @@ export class TaskCheckpoints {
       this.#open.clear();
       this.#failures = 0;
       if (created.outcome === "earlier") continue;
-      return this.#created(snapshot, { attemptAt, startedAt, bytes: payload.length });
+      const bytes = payload.length;
+      const written = await this.#created(snapshot, { attemptAt, startedAt, bytes });
+      const base = { seq: header.seq, digest: created.digest };
+      if (written === "durable") this.#chain.durable(snapshot.captured, base);
+      return written;
     }
   }
 

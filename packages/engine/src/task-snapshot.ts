@@ -1,3 +1,4 @@
+import { type Captured, CheckpointChain } from "./checkpoint-chain.ts";
 import { codeVersionOf, timingOf } from "./check-settings.ts";
 import {
   type CheckpointHeader,
@@ -13,12 +14,15 @@ import { watermarkTime } from "./watermark.ts";
 /** A task's state at one offset: a checkpoint but for its number and writer. */
 export type TaskSnapshot = {
   readonly header: Omit<CheckpointHeader, "seq" | "writer">;
-  readonly state: Uint8Array;
+  readonly captured: Captured;
   /** How long the task stood still for the copy. */
   readonly pauseMs: number;
 };
 
-/** Copies the state; the only pause a checkpoint costs. */
+/**
+ * Copies the state, or what `chain` says is enough of it; the only pause a checkpoint costs. A savepoint is whole, so that
+ * code that knows no deltas can go on from it.
+ */
 export function takeSnapshot(
   task: Task,
   info: PartitionInfo,
@@ -26,9 +30,10 @@ export function takeSnapshot(
   jobEpoch: number,
   decisions: readonly Decision[],
   notes: HeaderNotes = {},
+  chain = new CheckpointChain(),
 ): TaskSnapshot {
   const startedAt = clock.nowMs();
-  const state = task.snapshot();
+  const captured = chain.capture(task, notes.savepoint === true);
   const watermark = watermarkTime(task.aggregate.watermark);
   const header = {
     kind: "checkpoint" as const,
@@ -50,10 +55,11 @@ export function takeSnapshot(
     watermark: Number.isFinite(watermark) ? watermark : null,
     counts: { ...task.counts },
     decisions,
-    stateBytes: state.length,
+    stateBytes: captured.state.length,
+    delta: captured.delta,
     settings: job.settings ?? {},
     timing: timingOf(job.windowed),
     ...notes,
   };
-  return { header, state, pauseMs: clock.nowMs() - startedAt };
+  return { header, captured, pauseMs: clock.nowMs() - startedAt };
 }

@@ -9,6 +9,7 @@ import type { IdColumns } from "./id-table.ts";
 import { TooManyDeadLetters } from "./operator-halt.ts";
 import type { TaskOutput } from "./ports.ts";
 import type { ResultColumns } from "./results.ts";
+import { aggregateDelta, markOf, type StateMark } from "./state-delta.ts";
 import { watermarkTime } from "./watermark.ts";
 import { type EpochMs } from "./window.ts";
 import { WindowedAggregate, type WindowedJob } from "./windowed-aggregate.ts";
@@ -122,24 +123,32 @@ export class Task {
 
   /** A copy of the state as bytes. What waits for `output` is not in it: publish that first. */
   snapshot(): Uint8Array {
-    const { canary } = this;
+    const aggregate = this.#aggregate;
     return packColumns([
-      Float64Array.of(
-        this.nextOffset,
-        this.highestRecordTime,
-        this.counts.in,
-        this.counts.late,
-        this.counts.dead,
-        canary?.offset ?? -1,
-        canary?.recordTime ?? -1,
-        canary?.crc ?? 0,
-        this.counts.duplicates,
-      ),
-      Float64Array.from(this.#breaker.recent),
-      Float64Array.from([...this.unknownSchemas].sort((a, b) => a - b)),
-      ...aggregateColumns(this.#aggregate),
-      ...idColumns(this.#seen, this.#aggregate),
+      ...this.#headColumns(),
+      ...aggregateColumns(aggregate),
+      ...idColumns(this.#seen?.contents(watermarkTime(aggregate.watermark))),
     ]);
+  }
+
+  /** For a delta to come; the snapshot or delta taken at this very moment is what it will be applied to. */
+  get mark(): StateMark {
+    const { nextOffset } = this;
+    return { nextOffset, ...markOf(this.#aggregate), ids: this.#seen?.mark };
+  }
+
+  /**
+   * What changed since `mark`, as bytes: `StateImage` makes of it and the state before what `snapshot` gives now. undefined
+   * when it cannot be told.
+   */
+  delta(mark: StateMark): Uint8Array | undefined {
+    const changes = aggregateDelta(this.#aggregate, mark);
+    const watermark = watermarkTime(this.#aggregate.watermark);
+    const none = { from: Number.NEGATIVE_INFINITY, ids: undefined };
+    const news = mark.ids === undefined ? none : this.#seen?.contentsSince(mark.ids, watermark);
+    if (changes === undefined || news === undefined) return undefined;
+    const ids = [Float64Array.of(news.from), ...idColumns(news.ids)];
+    return packColumns([...this.#headColumns(), ...changes, ...ids]);
   }
 
   /** @throws {StreamError} CHECKPOINT_UNREADABLE */
@@ -160,6 +169,26 @@ export class Task {
     task.#seen = createDeduplicator(job, partition, restoreIds(job, reader));
     reader.end();
     return task;
+  }
+
+  /** What is written whole each time: scalars, the breaker's memory and unknown schemas. */
+  #headColumns(): Float64Array[] {
+    const { canary } = this;
+    return [
+      Float64Array.of(
+        this.nextOffset,
+        this.highestRecordTime,
+        this.counts.in,
+        this.counts.late,
+        this.counts.dead,
+        canary?.offset ?? -1,
+        canary?.recordTime ?? -1,
+        canary?.crc ?? 0,
+        this.counts.duplicates,
+      ),
+      Float64Array.from(this.#breaker.recent),
+      Float64Array.from([...this.unknownSchemas].sort((a, b) => a - b)),
+    ];
   }
 
   #outputOf(jobEpoch: number, results: ResultColumns): TaskOutput {
@@ -201,12 +230,9 @@ function createDeduplicator(
 }
 
 /** Three columns, empty without deduplication. */
-function idColumns(
-  seen: Deduplicator | undefined,
-  { watermark }: WindowedAggregate,
-): (Float64Array | Uint8Array)[] {
+function idColumns(ids: IdColumns | undefined): (Float64Array | Uint8Array)[] {
   const none = { times: new Float64Array(0), lengths: new Uint8Array(0), bytes: new Uint8Array(0) };
-  const { times, lengths, bytes } = seen?.contents(watermarkTime(watermark)) ?? none;
+  const { times, lengths, bytes } = ids ?? none;
   return [times, lengths, bytes];
 }
 

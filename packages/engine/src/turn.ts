@@ -2,7 +2,7 @@ import type { Acquired, Claimed } from "./acquire.ts";
 import { canaryIn } from "./canary.ts";
 import { carryWatermark } from "./check-settings.ts";
 import type { CheckpointHeader, HeaderNotes } from "./checkpoint.ts";
-import type { Newest } from "./checkpoint-ladder.ts";
+import type { Restorable } from "./stored-frames.ts";
 import { epochAfter } from "./epoch-after.ts";
 import { StreamError } from "./errors.ts";
 import type { OperatorDecision } from "./operator.ts";
@@ -10,8 +10,6 @@ import type { OperatorFlag, OperatorHalt } from "./operator-halt.ts";
 import { takeSnapshot } from "./task-snapshot.ts";
 import { Task } from "./task.ts";
 import type { WindowedJob } from "./windowed-aggregate.ts";
-
-type Checkpoint = NonNullable<Newest["checkpoint"]>;
 
 /** Why a task goes on differently from what its checkpoint alone says. */
 export type Change = {
@@ -39,7 +37,7 @@ const clockSkewMs = 600_000;
  */
 export async function turn(
   context: Claimed,
-  checkpoint: Checkpoint,
+  checkpoint: Restorable,
   change: Change,
 ): Promise<Acquired | undefined> {
   const { job, partition, ladder, codec, info, newest, clock, operator } = context;
@@ -53,7 +51,7 @@ export async function turn(
     operator: [...(header.operator ?? []), ...decisions],
     supersedes: superseded(context, header),
   };
-  const { state, header: unnumbered } = takeSnapshot(
+  const { captured, header: unnumbered } = takeSnapshot(
     task,
     info,
     { job, clock },
@@ -61,6 +59,7 @@ export async function turn(
     header.decisions,
     notes,
   );
+  const { state } = captured;
   const seq = context.seq + 1;
   const numbered: CheckpointHeader = { ...unnumbered, seq, writer: context.writer() };
   const created = await ladder.create(

@@ -107,7 +107,7 @@ describe("a checkpoint frame", () => {
     );
   });
 
-  test.each([0, 2, 0xffff])(
+  test.each([0, 3, 0xffff])(
     "of format %d with a right checksum waits for an operator",
     (format) => {
       const bytes = Buffer.from(encodeFrame(checkpointFrame(7, {}, payload)));
@@ -115,6 +115,21 @@ describe("a checkpoint frame", () => {
       expect(refusal(sealed(bytes))).toMatchObject({ code: "STATE_INCOMPATIBLE", exitCode: 78 });
     },
   );
+
+  test("of a delta has a format of its own, so that code without deltas does not fall back", () => {
+    const delta = { seq: 6, digest: "0".repeat(64) };
+    const bytes = Buffer.from(encodeFrame(checkpointFrame(7, { delta }, payload)));
+    expect(bytes.readUInt16BE(4)).toBe(2);
+    expect(decodeFrame(bytes).header).toMatchObject({ delta });
+    bytes.writeUInt16BE(1, 4);
+    expect(refusal(sealed(bytes))?.code).toBe("CHECKPOINT_UNREADABLE");
+    const whole = Buffer.from(encodeFrame(checkpointFrame(7, {}, payload)));
+    whole.writeUInt16BE(2, 4);
+    expect(refusal(sealed(whole))?.code).toBe("CHECKPOINT_UNREADABLE");
+    const short = { seq: 6, digest: "0".repeat(63) };
+    const named = encodeFrame(checkpointFrame(7, { delta: short }, payload));
+    expect(refusal(named)?.code).toBe("CHECKPOINT_UNREADABLE");
+  });
 
   test("of a newer state version waits for an operator", () => {
     const newer = checkpointFrame(7, { stateSchemaVersion: stateSchemaVersion + 1 }, payload);

@@ -31,7 +31,7 @@ export class CheckpointWatch {
       this.#claimed(stored, history, header.base);
       return;
     }
-    const state = Buffer.from(stored.frame.payload);
+    const state = Buffer.from(stored.state);
     const { partition, seq } = header;
     for (const open of this.#results.open) {
       if (open.process.name !== stored.by || open.partition !== partition) continue;
@@ -42,11 +42,8 @@ export class CheckpointWatch {
     }
     const { nextOffset } = header.log;
     const before = lineage(stored.parent).flatMap((at) => decisionsOf(at));
-    const { unknownSchemas, counts } = Task.restore(
-      this.#settings.job.windowed,
-      partition,
-      header.stateBytes === state.length ? stored.frame.payload : state,
-    );
+    const { job } = this.#settings;
+    const { unknownSchemas, counts } = Task.restore(job.windowed, partition, state);
     stored.strangeIsDead = unknownSchemas.size > 0;
     if (stored.strangeIsDead) this.#world.saw("schema decision");
     if (seq % coveredEvery === 0) this.#covered(stored, nextOffset, header.decisions.length);
@@ -91,6 +88,9 @@ export class CheckpointWatch {
     if (newest !== undefined && base < newest) this.#world.saw("fallback");
     const from = history.get(base);
     if (from === undefined || from.by === stored.by) return;
+    const { header } = from.frame;
+    if (header.kind === "checkpoint" && header.delta !== undefined)
+      this.#world.saw("delta taken over");
     if (decisionsOf(from).length > 0) this.#world.saw("decision taken over");
   }
 }

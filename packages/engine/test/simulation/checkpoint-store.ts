@@ -1,6 +1,7 @@
-import { decodeFrame, type Frame } from "../../src/checkpoint.ts";
+import { decodeFrame, type DeltaBase, type Frame } from "../../src/checkpoint.ts";
 import { type ErrorCode, StreamError } from "../../src/errors.ts";
 import type { CheckpointStore } from "../../src/ports.ts";
+import { StateImage } from "../../src/state-image.ts";
 import type { SimulatedProcess } from "./process.ts";
 import type { World } from "./world.ts";
 
@@ -10,6 +11,8 @@ export type Stored = {
   /** Name of the process that created it. */
   readonly by: string;
   readonly parent: Stored | undefined;
+  /** What it holds, of a delta with everything before; empty: it is a claim. */
+  readonly state: Uint8Array;
   rotten: boolean;
   /** Its state takes the strange schema for none: records of it are dead letters from here on. */
   strangeIsDead: boolean;
@@ -63,9 +66,12 @@ export class SimulatedStore {
     return lineage(this.top(partition)).length > 0;
   }
 
-  /** Offset from which a task that falls back to one of its newest `kept` checkpoints reads again; 0 while there are fewer. */
+  /**
+   * Offset from which a task that falls back to one of its newest `kept` whole states reads again; 0 while there are fewer.
+   * Deltas break with what they rest on.
+   */
   neededFrom(partition: number, kept: number): number {
-    const line = lineage(this.top(partition));
+    const line = lineage(this.top(partition)).filter((stored) => deltaOf(stored) === undefined);
     const header = line.at(-kept)?.frame.header;
     return header?.kind === "checkpoint" ? header.log.nextOffset : 0;
   }
@@ -79,20 +85,54 @@ export class SimulatedStore {
     const { random } = this.#world;
     if (this.#rotted >= mostRotten) return;
     const names = [...this.#names].filter(([, { frame }]) => frame.header.partition === partition);
-    const whole = names.filter(
-      ([name, stored]) =>
-        stored.frame.header.kind === "checkpoint" && !stored.rotten && this.#objects.has(name),
-    );
     const newest = names.at(-1);
-    const bytes = newest && this.#objects.get(newest[0]);
-    if (newest === undefined || bytes === undefined || newest[1].rotten || whole.length < 2) return;
+    if (newest === undefined || !this.#isWhole(newest[1])) return;
+    const struck = this.#struck(newest[1]);
+    const [name] = names.findLast(([, stored]) => stored === struck) ?? newest;
+    const bytes = this.#objects.get(name);
+    if (bytes === undefined) return;
+    const left = names.filter(
+      ([, stored]) =>
+        stored.frame.header.kind === "checkpoint" &&
+        this.#isWhole(stored) &&
+        !this.#basesOf(stored).includes(struck),
+    );
+    if (left.length === 0) return;
     this.#rotted++;
-    newest[1].rotten = true;
+    struck.rotten = true;
     const broken = Uint8Array.from(bytes);
     broken[random.below(broken.length)]! ^= 1 << random.below(8);
-    this.#objects.set(newest[0], broken);
+    this.#objects.set(name, broken);
     this.#world.unclean = true;
-    this.#world.note(`bit rot in ${newest[0]}`);
+    if (struck !== newest[1]) this.#world.saw("base rots");
+    this.#world.note(`bit rot in ${name}`);
+  }
+
+  /** What the newest object rests on breaks as well as itself. */
+  #struck(newest: Stored): Stored {
+    const bases = this.#basesOf(newest);
+    return bases.length > 1 && this.#world.random.chance(0.5)
+      ? this.#world.random.pick(bases)
+      : newest;
+  }
+
+  /** In the store as it was created, with all it rests on. */
+  #isWhole(stored: Stored): boolean {
+    return this.#basesOf(stored).every(
+      ({ frame, rotten }) => !rotten && this.#objects.has(nameOf(frame)),
+    );
+  }
+
+  /** Itself and what a delta is applied to. */
+  #basesOf(stored: Stored): Stored[] {
+    const bases = [stored];
+    for (let at = deltaOf(stored); at !== undefined;) {
+      const base = this.histories.get(stored.frame.header.partition)?.get(at.seq);
+      if (base === undefined) break;
+      bases.push(base);
+      at = deltaOf(base);
+    }
+    return bases;
   }
 
   /** The store as `process` reaches it. */
@@ -179,7 +219,8 @@ export class SimulatedStore {
     if (header.seq !== 1 && before === undefined) this.#world.violated(`${name} leaves a gap`);
     // The object before a checkpoint is its writer's: a claim, which names what it goes on from, or a checkpoint.
     const parent = header.kind === "claim" ? history.get(header.base) : goesOnFrom(before, history);
-    const stored = { frame, by: process.name, parent, rotten: false, strangeIsDead: false };
+    const state = this.#stateOf(name, frame, history);
+    const stored = { frame, by: process.name, parent, state, rotten: false, strangeIsDead: false };
     history.set(header.seq, stored);
     this.#names.set(name, stored);
     this.#world.note(`${process.name} creates ${describe(frame)}`);
@@ -191,6 +232,20 @@ export class SimulatedStore {
       this.#rot(header.partition);
       this.onDecisionLost(process);
     });
+  }
+
+  /** A delta is held against its base as it is created: nobody would notice later than at a restore. */
+  #stateOf(name: string, { header, payload }: Frame, history: History): Uint8Array {
+    if (header.kind === "claim" || header.delta === undefined) return payload;
+    this.#world.saw("delta");
+    try {
+      const image = StateImage.of(history.get(header.delta.seq)?.state ?? new Uint8Array(0));
+      image.apply(payload);
+      return image.pack();
+    } catch (error) {
+      this.#world.violated(`${name} cannot be applied to ${header.delta.seq}: ${String(error)}`);
+      return payload;
+    }
   }
 
   #read(name: string): Uint8Array | undefined {
@@ -205,6 +260,14 @@ export class SimulatedStore {
   }
 }
 
+function deltaOf({ frame: { header } }: Stored): DeltaBase | undefined {
+  return header.kind === "claim" ? undefined : header.delta;
+}
+
+function nameOf({ header: { job, partition, seq } }: Frame): string {
+  return `${job}/p${String(partition).padStart(4, "0")}/${String(seq).padStart(12, "0")}`;
+}
+
 function goesOnFrom(before: Stored | undefined, history: History): Stored | undefined {
   const header = before?.frame.header;
   return header?.kind === "claim" ? history.get(header.base) : before;
@@ -213,8 +276,9 @@ function goesOnFrom(before: Stored | undefined, history: History): Stored | unde
 function describe({ header }: Frame): string {
   const where = `p${header.partition}/${header.seq}`;
   if (header.kind === "claim") return `${where} claim on ${header.base}`;
+  const on = header.delta === undefined ? "" : ` on ${header.delta.seq}`;
   const decided = header.decisions.map(({ watermark }) => ` decides ${watermark}`).join("");
-  return `${where} at ${header.log.nextOffset} epoch ${header.jobEpoch}${decided}`;
+  return `${where} at ${header.log.nextOffset} epoch ${header.jobEpoch}${on}${decided}`;
 }
 
 /** The checkpoints that `stored` stands on, oldest first, itself included unless it is a claim. */

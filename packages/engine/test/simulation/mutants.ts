@@ -1,4 +1,5 @@
 import { decodeFrame, encodeFrame } from "../../src/checkpoint.ts";
+import { CheckpointChain } from "../../src/checkpoint-chain.ts";
 import { CheckpointLadder } from "../../src/checkpoint-ladder.ts";
 import { rejectCode } from "../../src/columns.ts";
 import type { CheckpointStore, PayloadCodec, ResultLog } from "../../src/ports.ts";
@@ -55,6 +56,11 @@ export const mutants = {
   },
 
   "offsets without state": {
+    // A delta is no state, and says so.
+    settings: ({ beats, ...settings }) => ({
+      ...settings,
+      beats: { ...beats, deltaFromBytes: Number.POSITIVE_INFINITY },
+    }),
     codec: (codec, { job }) => ({
       ...codec,
       decompress: async (bytes, maxBytes) => {
@@ -227,6 +233,19 @@ export const mutants = {
           published[Symbol.dispose]();
         },
       };
+    },
+  },
+
+  "a delta on a base that is not its own": {
+    patch: () => {
+      return replaced(
+        CheckpointChain.prototype,
+        "durable",
+        (durable) =>
+          function mistaken(this: CheckpointChain, captured, written) {
+            durable.call(this, captured, captured.delta ?? written);
+          },
+      );
     },
   },
 

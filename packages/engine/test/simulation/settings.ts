@@ -8,7 +8,12 @@ export type Settings = {
   readonly job: JobIdentity;
   readonly beats: Pick<
     RunOptions,
-    "onlyFinal" | "emitIntervalMs" | "checkpointIntervalMs" | "idleTimeoutMs" | "replayLimits"
+    | "onlyFinal"
+    | "emitIntervalMs"
+    | "checkpointIntervalMs"
+    | "deltaFromBytes"
+    | "idleTimeoutMs"
+    | "replayLimits"
   >;
   readonly traffic: TrafficShape;
   readonly partitions: number;
@@ -54,6 +59,8 @@ export function randomSettings(random: Random): Settings {
       onlyFinal: random.chance(0.15),
       emitIntervalMs: 1_000,
       checkpointIntervalMs: random.pick([2_000, 5_000]),
+      // States are small here: either every one may be followed by deltas, or none is.
+      deltaFromBytes: sizeMs === 20_000 ? Number.POSITIVE_INFINITY : 0,
       idleTimeoutMs,
       replayLimits: random.pick([
         { bytes: 2_000, ageMs: 60_000, logMs: 30_000 },

@@ -74,6 +74,7 @@ const caught: [MutantName, PlanName, number, RegExp][] = [
   ["future guard on the wall clock", "sleepy", 100, /already says|counts/],
   ["decisions published before they are durable", "sleepy", 100, /leaves a gap|already says/],
   ["no fence", "upgrading", 100, /published|counts|does not cover|another state/],
+  ["a delta on a base that is not its own", "calm", 100, /cannot be applied/],
   ["late records not counted", "calm", 100, /counts/],
 ];
 
