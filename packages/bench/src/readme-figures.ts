@@ -27,6 +27,10 @@ type Pick = {
   readonly figure: (cell: (column: string) => string) => string;
 };
 
+function percentiles(cell: (column: string) => string): string {
+  return `p50 ${cell("p50")} ms, p99 ${cell("p99")} ms`;
+}
+
 const picks: readonly Pick[] = [
   {
     what: "events per second, results written",
@@ -39,6 +43,24 @@ const picks: readonly Pick[] = [
     from: "throughput",
     row: "adstream",
     figure: (cell) => cell("CPU s/M"),
+  },
+  {
+    what: "from the last event of a window to its final result in Kafka",
+    from: "latency",
+    row: "Kafka: last event → final",
+    figure: percentiles,
+  },
+  {
+    what: "from an event to the first document in MongoDB that counts it",
+    from: "latency",
+    row: "MongoDB: event → first result",
+    figure: percentiles,
+  },
+  {
+    what: "from a processor's SIGKILL to the first new result of its partitions",
+    from: "recovery",
+    row: "to its first new result",
+    figure: (cell) => `p50 ${cell("p50")} s, p95 ${cell("p95")} s, longest ${cell("max")} s`,
   },
   {
     what: "pause of a checkpoint",

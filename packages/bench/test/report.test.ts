@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
+import type { Drain } from "../src/drain.ts";
 import { readmeFigures } from "../src/readme-figures.ts";
+import { recoveryFigures } from "../src/recovery.ts";
 import { documents, resultsPage, withFigures } from "../src/report.ts";
-import type { Result } from "../src/results.ts";
+import type { Figures, Result } from "../src/results.ts";
+import { throughputFigures } from "../src/throughput-figures.ts";
 
 const checkpoint: Result = {
   name: "checkpoint",
@@ -21,6 +24,35 @@ const checkpoint: Result = {
     },
   ],
   raw: null,
+};
+const drain: Drain = {
+  client: "adstream",
+  seconds: 2,
+  eventsPerSecond: 2_600_000,
+  cpuSecondsPerMillion: 0.4,
+  cpuSecondsPerMillionRunning: 0.3,
+  peakRssMiB: 200,
+  resultRecords: 10,
+  rows: { right: 10, wrong: 0, missing: 0, extra: 0 },
+};
+const drained: Parameters<typeof throughputFigures>[0] = {
+  ...checkpoint,
+  servers: "embedded Kafka",
+  options: {
+    events: 5_000_000,
+    ads: 1_000,
+    partitions: 4,
+    codec: "none",
+    seed: 1,
+    runs: 3,
+    json: false,
+    profile: undefined,
+  },
+  topicBytes: 1,
+  drains: [2_500_000, 2_600_000, 3_200_000].map((rate) => ({ ...drain, eventsPerSecond: rate })),
+  medians: [drain],
+  rateRatio: 5.8,
+  cpuRatio: 5.5,
 };
 const saved = new Map([["checkpoint", checkpoint]]);
 
@@ -52,6 +84,23 @@ test("the README has the figures of what was saved, with the command that repeat
       "| restore of a checkpoint | median 34.0 ms             | `pnpm bench checkpoint --runs 200` |",
     ].join("\n"),
   );
+});
+
+test("the README finds its figures in what the subcommands save", () => {
+  const as = (name: string, figures: Figures): [string, Result] => [
+    name,
+    { ...checkpoint, ...figures, name },
+  ];
+  const quantiles = { count: 4, p50: 3_800, p95: 7_600, p99: 9_800, max: 13_300 };
+  const figures = readmeFigures(
+    new Map([
+      as("throughput", throughputFigures(drained)),
+      as("recovery", recoveryFigures({ recoveryMs: quantiles }, "6s")),
+    ]),
+  );
+  expect(figures).toContain("| 2,600,000 (2,500,000 – 3,200,000) ");
+  expect(figures).toContain("| 0.400 ");
+  expect(figures).toContain("| p50 3.8 s, p95 7.6 s, longest 13.3 s ");
 });
 
 test("a result that lacks what the README shows is an error, not a gap", () => {
