@@ -125,6 +125,8 @@ test("after a hiccup the backlog goes out at once in bounded batches: due when i
   await publishTraffic({ ...all, publish }, running);
   expect(clock.elapsedMs).toBeLessThan(6_050);
   expect(Math.max(...sizes(sent))).toBe(5_000);
+  const full = sent.filter(({ moments }) => moments.length === 5_000);
+  expect(new Set(full.map(({ atMs }) => atMs)).size).toBe(1);
   const moments = sent.flatMap((batch) => batch.moments);
   const dues = moments.map(({ dueMs }) => dueMs);
   expect(dues).toEqual(dues.toSorted((a, b) => a - b));
