@@ -48,3 +48,19 @@ test("a block says that it is full before a broker would refuse it, and clearing
   blocks.clear();
   expect([blocks.full, blocks.records, blocks.blocks()]).toEqual([false, 0, []]);
 });
+
+test("after partitions were added keys are spread over all of them", () => {
+  const blocks = new RecordBlocks("t", 1);
+  blocks.append(Buffer.from("a"), null);
+  blocks.clear();
+  blocks.spreadOver(3);
+  const keys = Array.from({ length: 30 }, (_, index) => Buffer.from(`key${index}`));
+  for (const key of keys) blocks.append(key, null);
+  const expected = [0, 1, 2].map((partition) => ({
+    partition,
+    records: keys.filter((key) => keyPartition(key, 3) === partition).length,
+  }));
+  expect(blocks.blocks().map(({ partition, records }) => ({ partition, records }))).toEqual(
+    expected,
+  );
+});
