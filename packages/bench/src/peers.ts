@@ -61,11 +61,15 @@ async function runTool(
   env: NodeJS.ProcessEnv,
 ): Promise<unknown[]> {
   const child = spawn(program, args, { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
+  // It ends the engine, which is in a session of its own.
+  const interrupt = (): void => void child.kill("SIGINT");
+  process.once("exit", interrupt);
   const ended = Promise.withResolvers<number | null>();
   child.once("close", ended.resolve);
   child.once("error", ended.reject);
   const printed = await text(child.stdout);
   const code = await ended.promise;
+  process.off("exit", interrupt);
   if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}`);
   const lines = printed.split("\n").filter((line) => line.startsWith("{"));
   return lines.map((line): unknown => JSON.parse(line));
