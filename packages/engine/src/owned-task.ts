@@ -4,6 +4,7 @@ import type { CheckpointLadder } from "./checkpoint-ladder.ts";
 import type { Decision } from "./checkpoint.ts";
 import type { RecordColumns } from "./columns.ts";
 import { Decisions } from "./decisions.ts";
+import { EmissionBeat } from "./emission-beat.ts";
 import { Intake } from "./intake.ts";
 import { Lineage } from "./lineage.ts";
 import { LogIdentity } from "./log-identity.ts";
@@ -40,6 +41,7 @@ export class OwnedTask {
   readonly #lineage: Lineage;
   readonly #decisions: Decisions;
   readonly #quiet = new Quiet();
+  readonly #emission: EmissionBeat;
   #queue: Promise<unknown> = Promise.resolve();
   /** The checkpoint that is on its way; never rejects. */
   #saving: Promise<void> | undefined;
@@ -60,6 +62,7 @@ export class OwnedTask {
     this.checkpoints = new TaskCheckpoints(options, ladder, { partition, seq, claimedAt });
     this.intake = new Intake(options.source, partition);
     this.#options = options;
+    this.#emission = new EmissionBeat(options);
     this.#info = info;
     this.identity = new LogIdentity(info, task, acquired.verify);
     const turned = acquired.notes.supersedes !== undefined;
@@ -119,7 +122,7 @@ export class OwnedTask {
     task.apply(columns, nextOffset);
     this.#quiet.ended();
     this.unsaved.applied(columns.bytes.length, this.#options.clock.nowMs(), task.logTime);
-    if (task.aggregate.pendingResults > 0) this.#wake.abort(null);
+    if (this.#emission.changed() || task.aggregate.pendingResults > 0) this.#wake.abort(null);
     if (task.pendingRows > maxPendingRows) {
       this.intake.hold("rows");
       this.#wake.abort(null);
@@ -133,18 +136,15 @@ export class OwnedTask {
     const nowMs = this.#options.clock.nowMs();
     this.#quiet.proven(nowMs);
     this.#lineage.logEnded(nowMs);
+    if (this.#emission.logEnded()) this.#wake.abort(null);
   }
 
   /** Publishes and checkpoints at its beat until the task is dropped. */
   async run(): Promise<void> {
-    const { clock, emitIntervalMs } = this.#options;
-    let emitAt = clock.nowMs() + emitIntervalMs;
     while (!this.dropped) {
-      await clock.sleep(Math.max(0, emitAt - clock.nowMs()), this.#wake.signal);
+      await this.#options.clock.sleep(this.#emission.sleepMs(), this.#wake.signal);
       if (this.#wake.signal.aborted && !this.dropped) this.#wake = new AbortController();
-      const emit = clock.nowMs() >= emitAt;
-      await this.#exclusive(() => this.#beat(emit));
-      if (emit) emitAt = clock.nowMs() + emitIntervalMs;
+      await this.#exclusive(() => this.#beat(this.#emission.begins()));
     }
   }
 

@@ -55,18 +55,21 @@ describe("one cycle", () => {
     await live(4, one);
     world.log.append(0, record(1, { eventTime: 6 }));
     one.source.deliver();
+    await settle();
+    world.log.append(0, record(2, { eventTime: 7 }));
+    one.source.deliver();
     const ack = gate();
     one.beforeAck = ack.wait;
     await world.clock.advance(1_000);
-    world.log.append(0, record(2, { eventTime: 7 }));
+    world.log.append(0, record(3, { eventTime: 8 }));
     one.source.deliver();
-    expect(one.runner.tasks[0]?.task.nextOffset).toBe(3);
+    expect(one.runner.tasks[0]?.task.nextOffset).toBe(4);
     ack.open();
     await settle();
-    expect(world.frames().get(3)?.header).toMatchObject({ log: { nextOffset: 2 } });
+    expect(world.frames().get(3)?.header).toMatchObject({ log: { nextOffset: 3 } });
     await live(5, one);
-    expect(world.frames().get(4)?.header).toMatchObject({ log: { nextOffset: 3 } });
-    expect(told()).toEqual(["early@2 x1", "early@4 x2", "early@6 x3"]);
+    expect(world.frames().get(4)?.header).toMatchObject({ log: { nextOffset: 4 } });
+    expect(told()).toEqual(["early@2 x1", "early@4 x2", "early@6 x3", "early@8 x4"]);
   });
 
   test("says and writes nothing when nothing changed", async () => {

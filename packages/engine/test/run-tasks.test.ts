@@ -48,9 +48,12 @@ describe("a new assignment", () => {
     world.log.append(0, record(0, { eventTime: 5 }));
     await assign(one, 0);
     await live(4, one);
+    world.log.append(0, record(1, { eventTime: 6 }));
+    one.source.deliver();
+    await settle();
     const ack = gate();
     one.beforeAck = ack.wait;
-    world.log.append(0, record(1, { eventTime: 6 }));
+    world.log.append(0, record(2, { eventTime: 7 }));
     await live(2, one);
     await assign(new FakeProcess(world, "two"), 0);
     await assign(one, 0);
