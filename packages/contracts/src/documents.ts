@@ -2,8 +2,14 @@ import type { AdStats } from "./ad-stats.ts";
 
 /** `_id` of the document of a (window, ad), and key of its results: `<window start, ISO>/<ad_id>`. */
 export function documentId(windowStartMs: number, adId: string): string {
-  return `${new Date(windowStartMs).toISOString()}/${adId}`;
+  if (windowStartMs !== lastStart.ms) {
+    lastStart = { ms: windowStartMs, text: new Date(windowStartMs).toISOString() };
+  }
+  return `${lastStart.text}/${adId}`;
 }
+
+/** Writing a date takes longer than all else about a result, and results come window by window. */
+let lastStart = { ms: 0, text: new Date(0).toISOString() };
 
 /** What one source partition contributed to a document. */
 export type Slot = Pick<

@@ -8,7 +8,6 @@ import type { ResultHistory } from "@adstream/engine/result-history";
 import { TaskRunner } from "@adstream/engine/run-tasks";
 import { type ReadPosition, watchForStalls } from "@adstream/engine/stall-watch";
 import { replayLimits } from "@adstream/engine/unsaved";
-import { avroCodec } from "@adstream/kafka/avro-codec";
 import { connectKafka, type KafkaConnection } from "@adstream/kafka/connection";
 import type { Log } from "@adstream/kafka/kafkajs-log";
 import { type DecodedLogSource, openLogSource } from "@adstream/kafka/log-source";
@@ -27,7 +26,7 @@ import { checkpointUrl, openCheckpointStore } from "./checkpoint-store.ts";
 import type { Job } from "./job.ts";
 import { eventProjection, jobIdentity } from "./job-identity.ts";
 import { processorMetrics } from "./metrics.ts";
-import type { OutputTopics } from "./output-records.ts";
+import { type OutputTopics, resultEncoder } from "./output-records.ts";
 import { type TaskProgress, taskProgress } from "./progress.ts";
 import { operatorOf } from "./operator-flags.ts";
 import { resultHistory } from "./result-history.ts";
@@ -88,7 +87,6 @@ export async function openProcessor(
       signal,
     }),
   );
-  const { encode } = avroCodec(resultSchema(job.result));
   const runtime = Promise.withResolvers<never>();
   runtime.promise.catch(() => {}); // Read by `run`, which may not have begun.
   const progress = (): TaskProgress[] =>
@@ -107,7 +105,7 @@ export async function openProcessor(
     unknownSchema: config.UNKNOWN_SCHEMA,
     idleTimeoutMs: config.IDLE_TIMEOUT === 0 ? Number.POSITIVE_INFINITY : config.IDLE_TIMEOUT,
     source,
-    results: resultLog({ job, schemaId, encode }, topics, (records) => publisher.publish(records)),
+    results: resultLog(resultEncoder(job, schemaId), topics, publisher),
     store,
     codec: zstdCodec,
     clock: systemClock,

@@ -1,9 +1,11 @@
+import { resultSchema } from "@adstream/contracts/result-shape";
 import { rejectReasons } from "@adstream/engine/columns";
 import type { SetAside } from "@adstream/engine/dead-letters";
 import type { TaskOutput } from "@adstream/engine/ports";
 import { resultKey as keyOf, resultStatuses } from "@adstream/engine/results";
 import { deadLetterRecord } from "@adstream/kafka/dead-letter-record";
-import { frame } from "@adstream/kafka/wire-format";
+import { type AvroCodec, avroCodec } from "@adstream/kafka/avro-codec";
+import { writeFrame } from "@adstream/kafka/wire-format";
 import type { Job } from "./job.ts";
 import { resultKey, type ResultRow, resultWriter } from "./result-rows.ts";
 
@@ -23,28 +25,33 @@ export type OutputTopics = {
 };
 
 /** Encodes result rows of one job; `schemaId` is that of the job's result schema. */
-export type ResultEncoder = {
-  readonly job: Job;
+export type ResultEncoder = Pick<AvroCodec, "encodeInto"> & {
   readonly schemaId: number;
-  readonly encode: (value: object) => Uint8Array;
+  readonly written: ReturnType<typeof resultWriter>;
 };
 
-/** Rows `from` to `to` of a task's results as records. Equal versions give equal bytes. */
-export function resultRecords(
-  { job, schemaId, encode }: ResultEncoder,
-  topic: string,
+/** Far more than a result takes, a key of 256 bytes included. */
+const valueRoom = Buffer.allocUnsafe(64 * 1024);
+const keyRoom = Buffer.allocUnsafe(4 * 1024);
+
+export function resultEncoder(job: Job, schemaId: number): ResultEncoder {
+  const { encodeInto } = avroCodec(resultSchema(job.result));
+  return { schemaId, encodeInto, written: resultWriter(job) };
+}
+
+/**
+ * Row `row` of a task's results as a record; equal versions give equal bytes. The next call writes over the arrays.
+ * @throws {StreamError} VALUE_UNREADABLE when the result does not fit the schema
+ */
+export function resultRecord(
+  { schemaId, encodeInto, written }: ResultEncoder,
   output: TaskOutput,
-  from: number,
-  to: number,
-): OutputRecord[] {
-  const records: OutputRecord[] = [];
-  const written = resultWriter(job);
-  for (let row = from; row < Math.min(to, output.results.count); row++) {
-    const result = resultRow(output, row);
-    const value = frame(schemaId, encode(written(result)));
-    records.push({ topic, key: resultKey(result), value });
-  }
-  return records;
+  row: number,
+): { readonly key: Uint8Array; readonly value: Uint8Array } {
+  const result = resultRow(output, row);
+  const end = encodeInto(written(result), valueRoom, writeFrame(valueRoom, schemaId));
+  const keyBytes = keyRoom.write(resultKey(result));
+  return { key: keyRoom.subarray(0, keyBytes), value: valueRoom.subarray(0, end) };
 }
 
 /** Dead letters and late records with their origin, key and value as they were. */

@@ -5,7 +5,8 @@ import type { TaskOutput } from "@adstream/engine/ports";
 import { appendResult, createResults } from "@adstream/engine/results";
 import { expect, test } from "vitest";
 import { adStats } from "../src/jobs/ad-stats.ts";
-import { resultRecords, setAsideRecords } from "../src/output-records.ts";
+import { resultRecord, setAsideRecords } from "../src/output-records.ts";
+import { resultWriter } from "../src/result-rows.ts";
 
 const topics = { events: "events", results: "results", deadLetters: "dlq", late: "late" };
 
@@ -39,15 +40,14 @@ test("a result row becomes a record whose key is the document and whose version 
     if (column !== undefined) column[row] = value;
   }
   const encoded: object[] = [];
-  const encode = (value: object): Uint8Array => {
-    encoded.push(value);
-    return Uint8Array.of(42);
+  const encodeInto = (value: unknown, into: Buffer, position: number): number => {
+    encoded.push(Object(value));
+    return into.writeUInt8(42, position);
   };
-  const encoder = { job: adStats, schemaId: 258, encode };
-  const records = resultRecords(encoder, topics.results, output({ jobEpoch: 2, results }), 0, 100);
-  expect(records).toEqual([
-    { topic: "results", key: "2026-01-31T12:00:00.000Z/ad_7", value: Buffer.of(0, 0, 0, 1, 2, 42) },
-  ]);
+  const encoder = { schemaId: 258, encodeInto, written: resultWriter(adStats) };
+  const { key, value } = resultRecord(encoder, output({ jobEpoch: 2, results }), row);
+  expect(Buffer.from(key).toString()).toBe("2026-01-31T12:00:00.000Z/ad_7");
+  expect(value).toEqual(Buffer.of(0, 0, 0, 1, 2, 42));
   expect(encoded).toEqual([
     {
       ad_id: "ad_7",

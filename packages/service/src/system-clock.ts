@@ -1,5 +1,3 @@
-import { setTimeout as timeout } from "node:timers/promises";
-
 /** Time as services see it; tests move it by hand. */
 export type Clock = {
   /** Monotonic: only differences mean anything, and it never steps back. */
@@ -14,11 +12,17 @@ export type Clock = {
 export const systemClock: Clock = {
   nowMs: () => performance.now(),
   wallMs: () => Date.now(),
-  async sleep(delayMs, signal) {
-    try {
-      await timeout(delayMs, undefined, { signal });
-    } catch (error) {
-      if (!signal.aborted) throw error;
-    }
+  // Not that of node:timers/promises, which makes an error with its stack whenever the signal aborts.
+  sleep(delayMs, signal) {
+    if (signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const over = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", over);
+        resolve();
+      };
+      const timer = setTimeout(over, delayMs);
+      signal.addEventListener("abort", over, { once: true });
+    });
   },
 };
