@@ -1,6 +1,6 @@
 import { StreamError } from "@adstream/engine/errors";
 
-import { appendCopy, appendLiteral, type BlockOutput } from "./block-output.ts";
+import { type Block, blockOf, copyLiteral, copyMatch } from "./block-output.ts";
 
 const frameMagic = 0x184d2204;
 const descriptorStart = 4;
@@ -13,6 +13,10 @@ const contentChecksumFlag = 0b100;
 const dictionaryFlag = 0b1;
 const uncompressedBlockFlag = 0x8000_0000;
 const checksumBytes = 4;
+/** What is kept for the next body; more than the batches of any sane producer need. */
+const keptBytes = 4 * 1024 * 1024;
+/** Where bodies come out: how long one becomes is known only then, and memory just made costs as much as the decoding. */
+let workspace: Uint8Array = new Uint8Array(0);
 
 /**
  * LZ4 frames, as Kafka has them since format 1 (LZ4 Frame Format 1.6.x). The checksums of header, blocks and content
@@ -24,7 +28,8 @@ export function decompressLz4(bytes: Uint8Array, maxBytes: number): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { flags, blockBytes, blocksStart } = readDescriptor(bytes, view);
   const blockTailBytes = flags & blockChecksumFlag ? checksumBytes : 0;
-  let output: BlockOutput = { bytes: new Uint8Array(0), length: 0 };
+  let output = blockOf(workspace.subarray(0, maxBytes));
+  let written = 0;
   let position = blocksStart;
   for (;;) {
     expectBytes(bytes, position, 4);
@@ -34,14 +39,21 @@ export function decompressLz4(bytes: Uint8Array, maxBytes: number): Uint8Array {
     const length = stated % uncompressedBlockFlag;
     if (length > blockBytes) throw corrupt(`block of ${length} bytes is longer than ${blockBytes}`);
     expectBytes(bytes, position, length + blockTailBytes);
-    const block = bytes.subarray(position, position + length);
-    output = withRoom(output, stated === length ? blockGain(block, blockBytes) : length, maxBytes);
-    if (stated === length) decompressBlock(block, output);
-    else appendLiteral(output, block, 0, length);
+    const block = blockOf(bytes.subarray(position, position + length));
+    const compressed = stated === length;
+    const gain = compressed ? blockGain(length, blockBytes) : length;
+    output = withRoom(output, written, Math.min(written + gain, maxBytes), maxBytes);
+    if (compressed) written = decompressBlock(block, output, written);
+    else {
+      copyLiteral(block, 0, output, written, length);
+      written += length;
+    }
     position += length + blockTailBytes;
   }
   expectBytes(bytes, position, flags & contentChecksumFlag ? checksumBytes : 0);
-  return output.bytes.subarray(0, output.length);
+  const { length: room } = output.bytes;
+  if (room > workspace.length && room <= keptBytes) workspace = output.bytes;
+  return output.bytes.slice(0, written);
 }
 
 type Descriptor = {
@@ -70,46 +82,52 @@ function readDescriptor(bytes: Uint8Array, view: DataView): Descriptor {
 }
 
 /** A byte gives 255 at the most, the first ones a little more; a block's own limit is lower still. */
-function blockGain(block: Uint8Array, blockBytes: number): number {
-  return Math.min(blockBytes, 255 * block.length + 64);
+function blockGain(compressedBytes: number, blockBytes: number): number {
+  return Math.min(blockBytes, 255 * compressedBytes + 64);
 }
 
-/** Room for `bytes` more, of which a block may use less; frames rarely say how long they become. */
-function withRoom(output: BlockOutput, bytes: number, maxBytes: number): BlockOutput {
-  const needed = Math.min(output.length + bytes, maxBytes);
-  if (output.bytes.length >= needed) return output;
-  const grown = new Uint8Array(Math.min(maxBytes, Math.max(needed, 2 * output.bytes.length)));
-  grown.set(output.bytes.subarray(0, output.length));
-  return { bytes: grown, length: output.length };
+/** The first `written` bytes of the output with room for `needed`, of which a block may use less; frames rarely say how long they become. */
+function withRoom(output: Block, written: number, needed: number, maxBytes: number): Block {
+  const { bytes } = output;
+  if (bytes.length >= needed) return output;
+  const grown = new Uint8Array(Math.min(maxBytes, Math.max(needed, 2 * bytes.length)));
+  grown.set(bytes.subarray(0, written));
+  return blockOf(grown);
 }
 
 /**
  * Sequences of a token (4 bits of literal length, 4 of match length), literals, and a match: distance as 16 bits,
  * little-endian, and at least four bytes of what came before, earlier blocks included. The last has literals only.
+ *
+ * @returns how many bytes of the output are written now
  */
-function decompressBlock(block: Uint8Array, output: BlockOutput): void {
+function decompressBlock(block: Block, output: Block, written: number): number {
+  const { bytes } = block;
+  let at = written;
   let position = 0;
-  while (position < block.length) {
-    const token = block[position++] ?? 0;
+  while (position < bytes.length) {
+    const token = bytes[position++] ?? 0;
     let literalBytes = token >>> 4;
     if (literalBytes === 15) {
       const start = position;
-      position = afterLength(block, position);
-      literalBytes += extendedLength(block, start, position);
+      position = afterLength(bytes, position);
+      literalBytes += extendedLength(bytes, start, position);
     }
-    appendLiteral(output, block, position, literalBytes);
+    copyLiteral(block, position, output, at, literalBytes);
     position += literalBytes;
-    if (position === block.length) return;
-    expectBytes(block, position, 2);
-    const distance = (block[position] ?? 0) | ((block[position + 1] ?? 0) << 8);
+    at += literalBytes;
+    if (position === bytes.length) return at;
+    expectBytes(bytes, position, 2);
+    const distance = block.view.getUint16(position, true);
     position += 2;
     let matchBytes = (token & 15) + 4;
     if (matchBytes === 19) {
       const start = position;
-      position = afterLength(block, position);
-      matchBytes += extendedLength(block, start, position);
+      position = afterLength(bytes, position);
+      matchBytes += extendedLength(bytes, start, position);
     }
-    appendCopy(output, distance, matchBytes);
+    copyMatch(output, at, distance, matchBytes);
+    at += matchBytes;
   }
   throw corrupt("block ends without its last literals");
 }

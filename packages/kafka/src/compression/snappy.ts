@@ -1,11 +1,13 @@
 import { StreamError } from "@adstream/engine/errors";
 
-import { appendCopy, appendLiteral, type BlockOutput } from "./block-output.ts";
+import { blockOf, copyLiteral, copyMatch } from "./block-output.ts";
 
 /** First bytes of the framing of Java's snappy-java: 0x82 "SNAPPY" 0x00, version, compatible version. */
 const xerialMagic = Uint8Array.of(0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00);
 const xerialHeaderBytes = 16;
 const chunkLengthBytes = 4;
+/** By the two low bits of a copy's tag. */
+const copyDistanceBytes = [0, 1, 2, 4];
 
 /**
  * Snappy as Kafka clients write it: one raw block (librdkafka and others), or xerial's chunks of raw blocks (Java),
@@ -21,12 +23,16 @@ export function decompressSnappy(bytes: Uint8Array, maxBytes: number): Uint8Arra
   if (totalBytes > maxBytes) {
     throw corrupt(`body of ${totalBytes} bytes is longer than ${maxBytes}`);
   }
-  const output: BlockOutput = { bytes: new Uint8Array(totalBytes), length: 0 };
-  for (const block of blocks) decompressBlock(block, output);
-  return output.bytes;
+  const output = new Uint8Array(totalBytes);
+  let written = 0;
+  for (const block of blocks) {
+    decompressBlock(block, output.subarray(written, written + block.uncompressedBytes));
+    written += block.uncompressedBytes;
+  }
+  return output;
 }
 
-type Block = {
+type Preambled = {
   readonly bytes: Uint8Array;
   /** Where its elements start. */
   readonly start: number;
@@ -34,7 +40,7 @@ type Block = {
 };
 
 /** A block states its length first: varint, at most 5 bytes. */
-function readPreamble(bytes: Uint8Array): Block {
+function readPreamble(bytes: Uint8Array): Preambled {
   let uncompressedBytes = 0;
   for (let index = 0; index < 5; index++) {
     const byte = bytes[index];
@@ -52,41 +58,35 @@ function readPreamble(bytes: Uint8Array): Block {
  * Elements: the two low bits of the tag tell a literal (00) from copies with a distance of 11 bits (01), 16 (10)
  * or 32 (11). Distances may not reach into the block before.
  */
-function decompressBlock({ bytes, start, uncompressedBytes }: Block, whole: BlockOutput): void {
-  const output = {
-    bytes: whole.bytes.subarray(whole.length, whole.length + uncompressedBytes),
-    length: 0,
-  };
+function decompressBlock({ bytes, start }: Preambled, into: Uint8Array): void {
+  const source = blockOf(bytes);
+  const output = blockOf(into);
+  let at = 0;
   let position = start;
   while (position < bytes.length) {
     const tag = bytes[position++] ?? 0;
     const upper = tag >>> 2;
-    switch (tag & 3) {
-      case 0: {
-        const extraBytes = Math.max(0, upper - 59);
-        const length = (extraBytes === 0 ? upper : littleEndian(bytes, position, extraBytes)) + 1;
-        position += extraBytes;
-        appendLiteral(output, bytes, position, length);
-        position += length;
-        break;
+    let length = upper + 1;
+    if ((tag & 3) === 0) {
+      if (upper >= 60) {
+        length = littleEndian(bytes, position, upper - 59) + 1;
+        position += upper - 59;
       }
-      case 1:
-        appendCopy(output, ((tag >>> 5) << 8) | littleEndian(bytes, position, 1), (upper & 7) + 4);
-        position += 1;
-        break;
-      case 2:
-        appendCopy(output, littleEndian(bytes, position, 2), upper + 1);
-        position += 2;
-        break;
-      default:
-        appendCopy(output, littleEndian(bytes, position, 4), upper + 1);
-        position += 4;
+      copyLiteral(source, position, output, at, length);
+      position += length;
+    } else {
+      const distanceBytes = copyDistanceBytes[tag & 3] ?? 0;
+      let distance = littleEndian(bytes, position, distanceBytes);
+      if (distanceBytes === 1) {
+        length = (upper & 7) + 4;
+        distance |= (tag >>> 5) << 8;
+      }
+      copyMatch(output, at, distance, length);
+      position += distanceBytes;
     }
+    at += length;
   }
-  if (output.length !== uncompressedBytes) {
-    throw corrupt(`block gives ${output.length} bytes, not ${uncompressedBytes}`);
-  }
-  whole.length += uncompressedBytes;
+  if (at !== into.length) throw corrupt(`block gives ${at} bytes, not ${into.length}`);
 }
 
 function isXerial(bytes: Uint8Array): boolean {
