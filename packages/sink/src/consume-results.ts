@@ -58,8 +58,10 @@ export type ConsumerObserver = {
 
 /** One bulk: large enough to coalesce the revisions of a busy second, small enough to take a fraction of one. */
 const maxBatchResults = 5_000;
-/** How long a batch may wait for more. */
+/** How long a batch may wait for more, at most. */
 const lingerMs = 50;
+/** What one fetch brings comes batch by batch; also where nothing was written just before. */
+const gatherMs = 2;
 /** Above this no more is read; 300 bytes each. */
 const maxQueuedResults = 20_000;
 const commitEveryMs = 1_000;
@@ -116,6 +118,8 @@ class ResultIntake implements BatchHandler {
   #applying = 0;
   #flushing = false;
   #committedAtMs: number;
+  /** Until then a batch waits for more: as long as the one before it took, so that a busy store gets fewer and larger ones. */
+  #restUntilMs = 0;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
@@ -209,8 +213,9 @@ class ResultIntake implements BatchHandler {
     try {
       while (!this.#ended.aborted) {
         if (this.#queue.arrivals === 0) await this.#due.wait(commitEveryMs);
-        else if (this.#queue.results < maxBatchResults && !this.#flushing) {
-          await this.#due.wait(lingerMs);
+        const { arrivals, results } = this.#queue;
+        if (arrivals > 0 && results < maxBatchResults && !this.#flushing) {
+          await this.#due.wait(this.#lingerMs);
         }
         if (this.#queue.arrivals > 0 && !this.#ended.aborted) await this.#applyNext();
         this.#settled.ring();
@@ -220,6 +225,10 @@ class ResultIntake implements BatchHandler {
       if (!this.#stopping.signal.aborted) this.#fail(error);
     }
     this.#settled.ring();
+  }
+
+  get #lingerMs(): number {
+    return Math.max(gatherMs, this.#restUntilMs - this.#options.clock.nowMs());
   }
 
   async #applyNext(): Promise<void> {
@@ -233,7 +242,9 @@ class ResultIntake implements BatchHandler {
     await this.#setAside(refusedRecords(arrivals, outcome.refused));
     this.#applying = 0;
     written.publish(undefined);
-    observer.applied(outcome, arrivals, clock.nowMs() - startedMs);
+    const tookMs = clock.nowMs() - startedMs;
+    this.#restUntilMs = startedMs + tookMs + Math.min(tookMs, lingerMs);
+    observer.applied(outcome, arrivals, tookMs);
     if (mine !== this.#assignment) return;
     for (const arrival of arrivals) this.#positions.applied(arrival);
     this.#makeRoom();

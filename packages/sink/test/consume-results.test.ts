@@ -106,8 +106,33 @@ describe("batches", () => {
     await source.deliver(0, 0, 3);
     await source.deliver(1, 0, 4);
     expect(applied).toEqual([]);
-    await clock.advance(50);
+    await clock.advance(2);
     expect(applied).toEqual([7]);
+  });
+
+  test.each([
+    [30, 30],
+    [400, 50],
+  ])("that took %i ms are followed by others after %i ms", async (tookMs, restMs) => {
+    const { source, clock, store, applied } = await startConsumer();
+    store.held = Promise.withResolvers();
+    const { held } = store;
+    await source.deliver(0, 0, 3);
+    await clock.advance(2);
+    await clock.advance(tookMs);
+    store.held = undefined;
+    held.resolve();
+    await clock.settle();
+    await source.deliver(0, 3, 4);
+    await clock.advance(restMs - 1);
+    expect(applied).toEqual([3]);
+    await source.deliver(0, 7, 5);
+    await clock.advance(1);
+    expect(applied).toEqual([3, 9]);
+    await clock.advance(100);
+    await source.deliver(0, 12, 1);
+    await clock.advance(2);
+    expect(applied).toEqual([3, 9, 1]);
   });
 
   test("do not wait once they are large", async () => {
