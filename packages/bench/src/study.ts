@@ -24,7 +24,9 @@ export async function study(args: readonly string[], bench: Bench): Promise<numb
   try {
     for (const model of options.models) {
       process.stderr.write(`${model}: ${options.durationMs / 1_000} s\n`);
-      runs.push(await runStudy(model, options, { servers, kafka, admin }));
+      const run = await runStudy(model, options, { servers, kafka, admin });
+      process.stderr.write(`${progress(run)}\n`);
+      runs.push(run);
     }
   } finally {
     await admin.disconnect();
@@ -39,6 +41,13 @@ export async function study(args: readonly string[], bench: Bench): Promise<numb
       : text(bench, figures, runs),
   );
   return sound ? 0 : 1;
+}
+
+/** What is known of a model while the others are still running. */
+function progress(run: StudyRun): string {
+  const { mean, p99, count } = windowSpread(run, "lastResultMs");
+  const latency = `mean ${Math.round(mean)} ms, p99 ${p99} ms over ${count} windows`;
+  return `${run.model}: ${latency}; ${run.acknowledged - run.counted} of ${run.acknowledged} events lost`;
 }
 
 function soundRun({ rows, acknowledged, inLog, counted }: StudyRun): boolean {
