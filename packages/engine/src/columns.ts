@@ -21,6 +21,7 @@ export const rejectReasons = [
   "value not among those declared",
   "malformed JSON",
   "JSON value of another type",
+  "number not whole",
 ] as const;
 export type RejectReason = (typeof rejectReasons)[number];
 

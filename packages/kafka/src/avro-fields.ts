@@ -33,6 +33,7 @@ const idSize = rejectCode("event id empty or longer than 256 bytes");
 const idNotUtf8 = rejectCode("event id not UTF-8");
 const notFinite = rejectCode("number not finite");
 const outOfRange = rejectCode("number out of range");
+const notWhole = rejectCode("number not whole");
 const timeOutOfRange = rejectCode("timestamp out of range");
 
 /** What `Date` can hold. */
@@ -64,6 +65,7 @@ export function projectedFields({
   numbers,
   categories = [],
   maxima = [],
+  whole = [],
 }: EventProjection): ReadonlyMap<string, FieldUse> {
   const uses = new Map<string, FieldUse>();
   const add = (field: string, use: FieldUse): void => {
@@ -74,15 +76,22 @@ export function projectedFields({
   add(eventTime, timeUse(eventTimeUnit));
   if (id !== undefined) add(id, idUse);
   let column = 0;
-  for (const number of numbers) add(number.field, numberUse(number, column++));
+  const measured = (number: NumberProjection): MeasuredNumber => ({
+    ...number,
+    whole: whole.includes(number.field),
+  });
+  for (const number of numbers) add(number.field, numberUse(measured(number), column++));
   for (const category of categories) {
     add(category.field, categoryUse(category, column));
     column += category.counted.length;
   }
   for (const maximum of maxima) {
     const summed = numbers.findIndex(({ field }) => field === maximum.field);
-    if (summed < 0) add(maximum.field, numberUse(maximum, column++));
-    else uses.set(maximum.field, summedToo(maximum, numbers[summed], summed, column++));
+    if (summed < 0) add(maximum.field, numberUse(measured(maximum), column++));
+    else {
+      assert.deepEqual(maximum, numbers[summed], "a number in two columns has one range");
+      uses.set(maximum.field, summedToo(measured(maximum), summed, column++));
+    }
   }
   return uses;
 }
@@ -209,7 +218,9 @@ const timeReaders: Readonly<Record<TimeUnit, ColumnReader>> = {
   ns: readNanos,
 };
 
-function numberUse(projection: NumberProjection, column: number): FieldUse {
+type MeasuredNumber = NumberProjection & { readonly whole: boolean };
+
+function numberUse(projection: MeasuredNumber, column: number): FieldUse {
   const { min, max, default: fallback } = projection;
   return {
     due: "a number",
@@ -240,13 +251,7 @@ function numberUse(projection: NumberProjection, column: number): FieldUse {
 }
 
 /** A number that is summed in one column and whose highest is kept in another: both hold it. */
-function summedToo(
-  maximum: NumberProjection,
-  summed: NumberProjection | undefined,
-  from: number,
-  to: number,
-): FieldUse {
-  assert.deepEqual(maximum, summed, "a number that is summed and its highest kept has one range");
+function summedToo(maximum: MeasuredNumber, from: number, to: number): FieldUse {
   const use = numberUse(maximum, from);
   const copying =
     (read: ColumnReader): ColumnReader =>
@@ -274,12 +279,13 @@ function readInteger(column: number, min: number, max: number): ColumnReader {
 function readFloating(
   read: (cursor: ByteCursor) => number,
   column: number,
-  { min, max }: NumberProjection,
+  { min, max, whole }: MeasuredNumber,
 ): ColumnReader {
   return (cursor, columns, row) => {
     const value = read(cursor);
     if (!Number.isFinite(value)) return notFinite;
     if (value < min || value > max) return outOfRange;
+    if (whole && !Number.isInteger(value)) return notWhole;
     return storeNumber(columns, column, row, value);
   };
 }

@@ -16,6 +16,8 @@ export type ByteCursor = {
   fault: number;
   /** Containers entered while skipping a value. */
   depth: number;
+  /** What readers made that is not in `bytes`: its positions go on where those of `bytes` end. */
+  extra: { readonly parts: Uint8Array[]; length: number } | undefined;
 };
 
 export const malformed: number = rejectCode("truncated or malformed Avro");
@@ -23,7 +25,21 @@ export const lengthOutOfBounds: number = rejectCode("length out of bounds");
 
 export function createCursor(bytes: Uint8Array, position = 0): ByteCursor {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { bytes, view, position, end: bytes.length, fault: 0, depth: 0 };
+  return { bytes, view, position, end: bytes.length, fault: 0, depth: 0, extra: undefined };
+}
+
+/** Keeps `part` behind `bytes`. @returns its position */
+export function appendExtra(cursor: ByteCursor, part: Uint8Array): number {
+  const extra = (cursor.extra ??= { parts: [], length: 0 });
+  const position = cursor.bytes.length + extra.length;
+  extra.parts.push(part);
+  extra.length += part.length;
+  return position;
+}
+
+/** `bytes`, and what is kept behind them. */
+export function extendedBytes({ bytes, extra }: ByteCursor): Uint8Array {
+  return extra === undefined ? bytes : Buffer.concat([bytes, ...extra.parts]);
 }
 
 /** Marks what is read as faulty, unless it is already. @returns 0, a harmless value for the reader to return */

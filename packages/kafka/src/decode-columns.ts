@@ -5,7 +5,7 @@ import {
   type RejectReason,
 } from "@adstream/engine/columns";
 
-import { createCursor, type ByteCursor } from "./byte-cursor.ts";
+import { createCursor, extendedBytes } from "./byte-cursor.ts";
 import type { ColumnReader } from "./event-projection.ts";
 import type { OpenBatch } from "./record-batch.ts";
 import {
@@ -24,13 +24,16 @@ import { frameBytes, frameSchemaId } from "./wire-format.ts";
  */
 export type ReaderLookup = (schemaId: number) => ColumnReader | RejectReason | undefined;
 
+/** Stands in for the schema id where values have no frame. */
+const unframed = 0;
 const nullValue = rejectCode("null value");
 
 /**
  * Fills the columns with the batch's records at or after `fromOffset`: in place, without allocating per record.
- * `columns.bytes` is the body of the batch afterwards. A record that cannot be read is a rejected row, with the
+ * `columns.bytes` begins with the body of the batch afterwards. A record that cannot be read is a rejected row, with the
  * positions of its raw key and value.
  *
+ * @param headBytes before each value: Confluent's frame, or 0 for values that have none
  * @returns the schema id whose reader is needed to go on: the columns then hold the records before it, and the call
  *   is to be repeated from the start once the reader is known. undefined when the batch is complete
  * @throws {StreamError} BATCH_CORRUPT
@@ -40,6 +43,7 @@ export function decodeColumns(
   fromOffset: number,
   columns: RecordColumns,
   readers: ReaderLookup,
+  headBytes: number = frameBytes,
 ): number | undefined {
   reserveColumns(columns, header.recordCount);
   columns.bytes = body;
@@ -61,8 +65,7 @@ export function decodeColumns(
     columns.recordKeyLength[row] = frame.keyLength;
     columns.recordValueStart[row] = frame.valueStart;
     columns.recordValueLength[row] = frame.valueLength;
-    const schemaId =
-      frame.valueLength < 0 ? -nullValue : frameSchemaId(body, frame.valueStart, frame.valueLength);
+    const schemaId = schemaIdOf(body, frame, headBytes);
     if (schemaId < 0) {
       columns.rejected[row++] = -schemaId;
       continue;
@@ -76,24 +79,24 @@ export function decodeColumns(
       knownSchemaId = schemaId;
       reader = typeof found === "function" ? found : rejectCode(found);
     }
-    columns.rejected[row] =
-      typeof reader === "number" ? reader : readValue(reader, value, frame, columns, row);
+    value.position = frame.valueStart + headBytes;
+    value.end = frame.valueStart + frame.valueLength;
+    value.fault = 0;
+    columns.rejected[row] = typeof reader === "number" ? reader : reader(value, columns, row);
     row++;
   }
   expectBodyEnd(cursor, header);
+  columns.bytes = extendedBytes(value);
   columns.count = row;
   return undefined;
 }
 
-function readValue(
-  reader: ColumnReader,
-  cursor: ByteCursor,
-  frame: RecordFrame,
-  columns: RecordColumns,
-  row: number,
+/** Minus the number of a reason where there is none. */
+function schemaIdOf(
+  body: Uint8Array,
+  { valueStart, valueLength }: RecordFrame,
+  headBytes: number,
 ): number {
-  cursor.position = frame.valueStart + frameBytes;
-  cursor.end = frame.valueStart + frame.valueLength;
-  cursor.fault = 0;
-  return reader(cursor, columns, row);
+  if (valueLength < 0) return -nullValue;
+  return headBytes === 0 ? unframed : frameSchemaId(body, valueStart, valueLength);
 }

@@ -18,7 +18,13 @@ export type EventProjection = {
   readonly categories?: readonly CategoryProjection[];
   /** The last columns. */
   readonly maxima?: readonly NumberProjection[];
+  /** Fields of numbers that must have no fraction, since what is made of them has none. */
+  readonly whole?: readonly string[];
 };
+
+/** How the values of a topic are written: Avro behind Confluent's frame, or plain JSON. */
+export const eventFormats = ["avro", "json"] as const;
+export type EventFormat = (typeof eventFormats)[number];
 
 export type TimeUnit = "ms" | "us" | "ns";
 

@@ -1,15 +1,21 @@
 import { createColumns, type RecordColumns } from "@adstream/engine/columns";
 import type { Clock, LogHandler, LogSource } from "@adstream/engine/ports";
 
-import { valueColumns, type EventProjection } from "./event-projection.ts";
+import {
+  type ColumnReader,
+  type EventFormat,
+  type EventProjection,
+  valueColumns,
+} from "./event-projection.ts";
 import { openBatchSource, type BatchSource, type BatchSourceOptions } from "./batch-source.ts";
 import { decodeColumns } from "./decode-columns.ts";
+import { composeJsonReader } from "./json-columns.ts";
 import { openBatch, type OpenBatch } from "./record-batch.ts";
 import type { SchemaRegistryClient } from "./schema-registry.ts";
 import { WriterSchemas } from "./writer-schemas.ts";
 
 /**
- * One topic of Avro events as columns.
+ * One topic of events as columns.
  *
  * Delivery guarantee: that of `LogSource`; a batch whose checksum is wrong stops the source and is never skipped.
  * Back pressure: `pause`, or "later". A partition whose next records need a schema that the registry does not hand out
@@ -31,6 +37,8 @@ export type DecodedLogSource = AsyncDisposable &
 export type LogSourceOptions = BatchSourceOptions & {
   readonly registry: SchemaRegistryClient;
   readonly projection: EventProjection;
+  /** Without it Avro. */
+  readonly format?: EventFormat;
   /** For the patience with schemas. */
   readonly clock: Clock;
 };
@@ -45,6 +53,8 @@ class DecodingLogSource implements DecodedLogSource {
   readonly #schemas: WriterSchemas;
   /** Reused for every batch of every partition: they come one after the other. */
   readonly #columns: RecordColumns;
+  /** undefined where events are Avro. */
+  readonly #json: ColumnReader | undefined;
   /** Partitions that the handler paused; others may be paused for a schema. */
   readonly #pausedByHandler = new Set<number>();
   #handler: LogHandler | undefined;
@@ -52,6 +62,7 @@ class DecodingLogSource implements DecodedLogSource {
   constructor(options: LogSourceOptions, batches: BatchSource) {
     this.#batches = batches;
     this.#columns = createColumns(valueColumns(options.projection));
+    this.#json = options.format === "json" ? composeJsonReader(options.projection) : undefined;
     this.#schemas = new WriterSchemas(options, {
       unknown: (partition, schemaId) => this.#handler?.schemaUnknown(partition, schemaId),
       decided: (partition, schemaId) =>
@@ -91,9 +102,13 @@ class DecodingLogSource implements DecodedLogSource {
   ): "done" | "later" {
     const decided = handler.unknownSchemas(partition);
     // A decision outranks a schema that came later: replays must dead-letter the same records.
-    const missing = decodeColumns(batch, fromOffset, this.#columns, (schemaId) =>
-      decided.has(schemaId) ? "unknown schema id" : this.#schemas.lookup(schemaId),
-    );
+    const json = this.#json;
+    const missing =
+      json === undefined
+        ? decodeColumns(batch, fromOffset, this.#columns, (schemaId) =>
+            decided.has(schemaId) ? "unknown schema id" : this.#schemas.lookup(schemaId),
+          )
+        : decodeColumns(batch, fromOffset, this.#columns, () => json, 0);
     if (missing !== undefined) {
       this.#batches.pause(partition);
       this.#schemas.waitFor(partition, missing);

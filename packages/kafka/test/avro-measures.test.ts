@@ -86,9 +86,26 @@ describe("a field that holds one of a few texts", () => {
   });
 });
 
+test("a number that must be whole and has a fraction rejects the record", () => {
+  const fields = [
+    { name: "key", type: "string" },
+    { name: "time", type: "long" },
+    { name: "cost", type: "double" },
+  ];
+  const text = JSON.stringify({ type: "record", name: "E", fields });
+  const numbers = [{ field: "cost", ...range }];
+  const whole = composeReader(text, { key: "key", eventTime: "time", numbers, whole: ["cost"] });
+  const rejected = [1.5, 2, -1e-9].map((cost) => {
+    const datum = Buffer.from([...prefixed(Buffer.from("k")), 0, ...new Uint8Array(8)]);
+    datum.writeDoubleLE(cost, 3);
+    return rejectReasons[whole(createCursor(datum), createColumns(1, 1), 0)];
+  });
+  expect(rejected).toEqual(["number not whole", "accepted", "number not whole"]);
+});
+
 test("a number that is summed and its highest kept has one range, and any other field one use", () => {
   const other = { ...projection, maxima: [{ field: "cost", min: 0, max: 1 }] };
-  expect(() => composeReader(schema(), other)).toThrow(/one range/);
+  expect(() => composeReader(schema(), other)).toThrow(/has one range/);
   const twice = { ...projection, maxima: [{ field: "time", ...range }] };
   expect(() => composeReader(schema(), twice)).toThrow(/one use/);
 });

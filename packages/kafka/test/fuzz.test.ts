@@ -310,6 +310,7 @@ test(
       "value not among those declared",
       "malformed JSON",
       "JSON value of another type",
+      "number not whole",
     ]);
     const missed = rejectReasons.filter((reason) => !outOfReach.has(reason) && !seen.has(reason));
     expect([missed, seen.has("no reason")]).toEqual([[], false]);

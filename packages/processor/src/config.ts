@@ -10,6 +10,7 @@ import { duration, durationBetween, durationOrZero } from "@adstream/service/dur
 import { mostDeduplicatedIds } from "@adstream/engine/deduplicate";
 import { mostKeys } from "@adstream/engine/key-dictionary";
 import { kafkaName, oneOf, serverUrl, sound, wholeNumber } from "@adstream/service/fields";
+import { eventFormats } from "@adstream/kafka/event-projection";
 import { z } from "zod";
 import { type CheckpointPlace, checkpointPlace, checkpointUrlForm } from "./checkpoint-store.ts";
 import { jobs } from "./jobs/jobs.ts";
@@ -52,6 +53,7 @@ export const environment = z
     ...logEnvironment,
     ...operatorEnvironment,
     JOB: oneOf(jobNames).default("ad-stats"),
+    EVENTS_FORMAT: oneOf(eventFormats).default("avro"),
     PROCESSOR_GROUP: kafkaName.default("adstream-processor"),
     START_AT: startAt.prefault("earliest"),
     KAFKA_SESSION_TIMEOUT: durationBetween("1s", "30m").prefault("8s"),

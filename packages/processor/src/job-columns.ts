@@ -17,6 +17,14 @@ export type JobColumns = {
 
 /** @throws {AssertionError} unless measures and figures of the result belong together */
 export function jobColumns({ key, eventTime, measures, result }: Job): JobColumns {
+  const long = new Set(result.figures.filter(({ type }) => type === "long").map(nameOf));
+  const whole = measures.flatMap((measure) =>
+    "count" in measure || !long.has(measure.name)
+      ? []
+      : "sum" in measure
+        ? measure.sum
+        : measure.max,
+  );
   const numbers = measures.filter((measure) => "sum" in measure);
   const counts = measures.filter((measure) => "count" in measure);
   const maxima = measures.filter((measure) => "max" in measure);
@@ -33,6 +41,7 @@ export function jobColumns({ key, eventTime, measures, result }: Job): JobColumn
       numbers: numbers.map((measure) => numberOf(measure.sum, measure)),
       ...(categories.length > 0 && { categories }),
       ...(maxima.length > 0 && { maxima: maxima.map((measure) => numberOf(measure.max, measure)) }),
+      ...(whole.length > 0 && { whole }),
     },
     sums: [...numbers.map(nameOf), ...inOrder.flatMap((measure) => measure?.name ?? [])],
     maxima: maxima.map(nameOf),

@@ -57,7 +57,9 @@ export function eventProjection(
 }
 
 /** Without deduplication or a limit of keys as it was before there were any. How many ids may be remembered says nothing about state. */
-function digestOf({ name }: Job, event: EventProjection, windowed: WindowedJob): string {
+function digestOf({ name }: Job, projection: EventProjection, windowed: WindowedJob): string {
+  // That counts and times have no fraction says nothing about state.
+  const { whole: _, ...event } = projection;
   const { deduplicate, ...rest } = windowed;
   const horizon = deduplicate && { deduplicate: { horizonMs: deduplicate.horizonMs } };
   const meaning = JSON.stringify({ job: name, event, windowed: { ...rest, ...horizon } });

@@ -81,6 +81,7 @@ export async function openProcessor(
       topic: topics.events,
       sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT,
       projection: eventProjection(job, config),
+      format: config.EVENTS_FORMAT,
       clock: systemClock,
       registry,
       log,

@@ -8,6 +8,7 @@ const measures: readonly Measure[] = [
   { name: "top", max: "x", from: 0, to: 9 },
   { name: "b_s", count: "kind", equals: "b", among },
   { name: "total", sum: "y", from: -1, to: 1 },
+  { name: "parts", sum: "z", from: 0, to: 5 },
   { name: "small", count: "size", equals: "s", among: ["s", "l"] },
   { name: "a_s", count: "kind", equals: "a", among },
 ];
@@ -25,6 +26,7 @@ const job: Job = {
       { name: "b_s", type: "long", combine: "sum" },
       { name: "small", type: "long", combine: "sum" },
       { name: "total", type: "double", combine: "sum" },
+      { name: "parts", type: "long", combine: "sum" },
       { name: "top", type: "double", combine: "max" },
     ],
     ratios: [],
@@ -37,14 +39,18 @@ test("sums come first, then counts by their fields, then maxima, in whatever ord
       key: "who",
       eventTime: "at",
       eventTimeUnit: "us",
-      numbers: [{ field: "y", min: -1, max: 1 }],
+      numbers: [
+        { field: "y", min: -1, max: 1 },
+        { field: "z", min: 0, max: 5 },
+      ],
       categories: [
         { field: "kind", allowed: among, counted: ["b", "a"] },
         { field: "size", allowed: ["s", "l"], counted: ["s"] },
       ],
       maxima: [{ field: "x", min: 0, max: 9 }],
+      whole: ["z"],
     },
-    sums: ["total", "b_s", "a_s", "small"],
+    sums: ["total", "parts", "b_s", "a_s", "small"],
     maxima: ["top"],
   });
 });
@@ -58,7 +64,7 @@ test("a result has its figures by name, wherever their columns are", () => {
     version: 5n,
     status: "early",
     records: 4,
-    sums: [0.5, 3, 1, 2],
+    sums: [0.5, 6, 3, 1, 2],
     maxima: [7],
     maxEventTime: 61_000,
     maxRecordTime: -1,
@@ -73,6 +79,7 @@ test("a result has its figures by name, wherever their columns are", () => {
     status: "early",
     count: 4,
     total: 0.5,
+    parts: 6,
     b_s: 3,
     a_s: 1,
     small: 2,
@@ -87,12 +94,12 @@ test.each<[string, readonly Measure[], RegExp]>([
   ["a measure twice", [...measures, ...measures.slice(2, 3)], /that are a sum/],
   [
     "two opinions of what a field may hold",
-    [...measures.slice(0, 4), { name: "a_s", count: "kind", equals: "a", among: ["a"] }],
+    [...measures.slice(0, 5), { name: "a_s", count: "kind", equals: "a", among: ["a"] }],
     /what kind may hold, as a_s has it/,
   ],
   [
     "a count of what a field may not hold",
-    [...measures.slice(0, 4), { name: "a_s", count: "kind", equals: "d", among }],
+    [...measures.slice(0, 5), { name: "a_s", count: "kind", equals: "d", among }],
     /a_s counts what kind may hold/,
   ],
 ])("%s is no job", (_, wrong, message) => {
