@@ -9,6 +9,8 @@ export type MemberHandler = {
   assigned(partitions: readonly number[]): void;
   /** @returns where to go on: behind the range, or before its end when the rest is not wanted now */
   deliver(partition: number, range: OffsetRange): number | Promise<number>;
+  /** End of the batch that holds an offset, where batches have bounds; without it they are cut at random. */
+  batchEnd?(partition: number, from: number): number;
   atLogEnd(partition: number, nextOffset: number): void;
   beforeRejoin(budgetMs: number): Promise<void>;
 };
@@ -216,7 +218,8 @@ export class GroupMember {
     assigned.busy = true;
     assigned.delivering = true;
     for (let from = position; from < until && from === assigned.position && wanted();) {
-      const to = Math.min(until, from + random.between(1, 12));
+      const cut = this.#handler.batchEnd?.(partition, from) ?? from + random.between(1, 12);
+      const to = Math.min(until, cut);
       if (!this.#mayDeliver()) break;
       const next = await this.#handler.deliver(partition, { from, to });
       if (epoch !== this.epoch || starts !== assigned.starts) break;

@@ -4,8 +4,9 @@ import { consumeResults, type ConsumerOptions } from "../../../sink/src/consume-
 import type { DocumentStore } from "../../../sink/src/ports.ts";
 import { StreamError } from "../../src/errors.ts";
 import type { Coordinator } from "./coordinator.ts";
-import { GroupMember, type OffsetRange } from "./group-member.ts";
+import { GroupMember } from "./group-member.ts";
 import { SimulatedProcess } from "./process.ts";
+import { type BatchBounds, batchAt } from "./record-batches.ts";
 import type { Topic } from "./topic.ts";
 import { epochMs, type World } from "./world.ts";
 
@@ -117,6 +118,8 @@ function simulatedBatches(process: SimulatedProcess, group: ResultsGroup): Batch
   };
   return {
     run: async (handler, signal) => {
+      const batch = (partition: number, offset: number): BatchBounds =>
+        batchAt(group.topic.partitions[partition]?.entries ?? [], offset, process.world.random);
       const failed = Promise.withResolvers<never>();
       member = new GroupMember(
         process,
@@ -126,7 +129,9 @@ function simulatedBatches(process: SimulatedProcess, group: ResultsGroup): Batch
           assigned: (partitions) => {
             handler.assigned(partitions);
           },
-          deliver: async (partition, range) => deliver(process, handler, partition, range),
+          deliver: async (partition, { from }) =>
+            deliver(process.world, handler, partition, { from, ...batch(partition, from) }),
+          batchEnd: (partition, from) => batch(partition, from).end,
           atLogEnd: (partition, nextOffset) => {
             handler.atLogEnd(partition, nextOffset);
           },
@@ -154,20 +159,19 @@ function simulatedBatches(process: SimulatedProcess, group: ResultsGroup): Batch
   };
 }
 
+/** @returns the position after it */
 async function deliver(
-  { world }: SimulatedProcess,
+  world: World,
   handler: BatchHandler,
   partition: number,
-  { from, to }: OffsetRange,
+  { from, baseOffset, end }: BatchBounds & { readonly from: number },
 ): Promise<number> {
-  // A position may lie inside of a batch.
-  const baseOffset = Math.max(0, from - world.random.between(0, 3));
-  const bytes = new Uint8Array(Float64Array.of(baseOffset, to).buffer);
-  const taken = await handler.batch(partition, bytes, headerOf(baseOffset, to, world), from);
-  return taken === "done" ? to : from;
+  const bytes = new Uint8Array(Float64Array.of(baseOffset, end).buffer);
+  const taken = await handler.batch(partition, bytes, headerOf({ baseOffset, end }, world), from);
+  return taken === "done" ? end : from;
 }
 
-function headerOf(baseOffset: number, to: number, { nowMs }: World): BatchHeader {
+function headerOf({ baseOffset, end }: BatchBounds, { nowMs }: World): BatchHeader {
   return {
     baseOffset,
     sizeBytes: 0,
@@ -176,10 +180,10 @@ function headerOf(baseOffset: number, to: number, { nowMs }: World): BatchHeader
     timestampType: "CreateTime",
     transactional: false,
     control: false,
-    lastOffsetDelta: to - 1 - baseOffset,
+    lastOffsetDelta: end - 1 - baseOffset,
     baseTimestamp: epochMs + nowMs,
     maxTimestamp: epochMs + nowMs,
     producerId: -1,
-    recordCount: to - baseOffset,
+    recordCount: end - baseOffset,
   };
 }
