@@ -11,6 +11,9 @@ export type Topics = AsyncDisposable & {
   readonly schemaId: number;
 };
 
+const leaderPatienceMs = 10_000;
+const leaderPauseMs = 100;
+
 /**
  * Events carry the time at which they were due; results that at which the broker had them.
  * @param name tells them from those of others
@@ -21,7 +24,8 @@ export async function openTopics(
   partitions: number,
   registryUrl: string,
 ): Promise<Topics> {
-  const admin = kafka.admin();
+  await using opening = new AsyncDisposableStack();
+  const admin = opening.adopt(kafka.admin(), (opened) => opened.disconnect());
   await admin.connect();
   const names = {
     EVENTS_TOPIC: `${name}-events`,
@@ -31,21 +35,30 @@ export async function openTopics(
     SINK_DEAD_LETTER_TOPIC: `${name}-results-dead`,
   };
   await admin.createTopics({
-    waitForLeaders: true,
+    waitForLeaders: false,
     topics: Object.values(names).map((topic) => {
       const value = topic === names.EVENTS_TOPIC ? "CreateTime" : "LogAppendTime";
       const configEntries = [{ name: "message.timestamp.type", value }];
       return { topic, numPartitions: partitions, configEntries };
     }),
   });
+  opening.defer(() => admin.deleteTopics({ topics: Object.values(names) }));
+  await leaders(admin, Object.values(names));
   const schemaId = await registerSchema(registryUrl, valueSubject(names.EVENTS_TOPIC));
-  return {
-    admin,
-    names,
-    schemaId,
-    async [Symbol.asyncDispose]() {
-      await admin.deleteTopics({ topics: Object.values(names) });
-      await admin.disconnect();
-    },
-  };
+  const resources = opening.move();
+  return { admin, names, schemaId, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+/** kafkajs' own wait gives up where a busy broker does not know its new topics yet. */
+async function leaders(admin: Admin, topics: string[]): Promise<void> {
+  const deadlineMs = performance.now() + leaderPatienceMs;
+  for (;;) {
+    try {
+      await admin.fetchTopicMetadata({ topics });
+      return;
+    } catch (error) {
+      if (performance.now() > deadlineMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, leaderPauseMs));
+    }
+  }
 }
