@@ -45,7 +45,7 @@ export type LogSourceOptions = BatchSourceOptions & {
 
 /** @throws {StreamError} see `openBatchSource` */
 export async function openLogSource(options: LogSourceOptions): Promise<DecodedLogSource> {
-  return new DecodingLogSource(options, await openBatchSource(options));
+  return new DecodingLogSource(options, await openBatchSource({ ...options, reuseBuffers: true }));
 }
 
 class DecodingLogSource implements DecodedLogSource {
