@@ -1,11 +1,11 @@
-import { parseArgs, promisify } from "node:util";
-import { zstdCompress, zstdDecompress } from "node:zlib";
+import { parseArgs } from "node:util";
 import { createColumns } from "@adstream/engine/columns";
-import { decodeFrame, encodeFrame, stateSchemaVersion } from "@adstream/engine/checkpoint";
+import { decodeFrame, encodeFrame } from "@adstream/engine/checkpoint";
 import { Task } from "@adstream/engine/task";
 import { mostDeduplicatedIds } from "@adstream/engine/deduplicate";
 import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
 import { adName } from "./ad-events.ts";
+import { checkpointHeader, payloadCodec } from "./checkpoint-frame.ts";
 import { applyIds, type IdCosts } from "./event-ids.ts";
 import type { Origin } from "./machine.ts";
 import { type Bench, type Cell, type Figures, figuresText, type ResultTable } from "./results.ts";
@@ -36,8 +36,6 @@ type Run = {
 export const checkpointUsage =
   "pnpm bench checkpoint [--states 100000] [--ids 0] [--runs 9] [--json]";
 
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
 /** The processor's defaults. */
 const job: WindowedJob = {
   window: { sizeMs: 60_000, slideMs: 30_000 },
@@ -75,7 +73,8 @@ export async function checkpoint(args: readonly string[], bench: Bench): Promise
     const startedAt = performance.now();
     const state = task.snapshot();
     const snapshotAt = performance.now();
-    frame = encodeFrame({ header: header(task, state), payload: await compress(state) });
+    const header = checkpointHeader(task, { state, delta: undefined }, 1);
+    frame = encodeFrame({ header, payload: await payloadCodec.compress(state) });
     const encodedAt = performance.now();
     const restored = await restore(by, frame, state.length);
     const restoredAt = performance.now();
@@ -103,7 +102,7 @@ export async function checkpoint(args: readonly string[], bench: Bench): Promise
 
 async function restore(by: WindowedJob, frame: Uint8Array, stateBytes: number): Promise<Task> {
   const { payload } = decodeFrame(frame);
-  return Task.restore(by, 0, await decompress(payload, { maxOutputLength: stateBytes }));
+  return Task.restore(by, 0, await payloadCodec.decompress(payload, stateBytes));
 }
 
 /** A task that has counted two events of each ad, half a minute apart. */
@@ -133,26 +132,6 @@ function filledTask(by: WindowedJob, ads: number): Task {
   }
   task.output(0, true);
   return task;
-}
-
-function header(task: Task, state: Uint8Array): Parameters<typeof encodeFrame>[0]["header"] {
-  const { nextOffset, counts } = task;
-  return {
-    kind: "checkpoint",
-    job: "bench/checkpoint",
-    partition: 0,
-    seq: 1,
-    writer: { instance: "bench", nonce: "0", at: new Date(startMs).toISOString() },
-    jobEpoch: 0,
-    topology: "0",
-    stateSchemaVersion,
-    codeVersion: 1,
-    log: { clusterId: "bench", topic: "bench", partitions: 1, nextOffset, canary: null },
-    watermark: null,
-    counts,
-    decisions: [],
-    stateBytes: state.length,
-  };
 }
 
 function figuresOf({ states, ads, ids, stateBytes, frameBytes, runs }: Report): Figures {

@@ -7,6 +7,7 @@ import { recovery, recoveryUsage } from "./recovery.ts";
 import { regression, regressionUsage } from "./regression.ts";
 import { report, reportUsage } from "./report.ts";
 import { type Bench, openBench } from "./results.ts";
+import { scale, scaleUsage } from "./scale.ts";
 import { study } from "./study.ts";
 import { studyUsage } from "./study-options.ts";
 import { throughput } from "./throughput.ts";
@@ -28,6 +29,7 @@ const commands: Readonly<Record<string, Command>> = {
   regression: { run: regression, usage: regressionUsage },
   report: { run: report, usage: reportUsage },
   latency: { run: latency, usage: latencyUsage },
+  scale: { run: scale, usage: scaleUsage },
   study: { run: study, usage: studyUsage },
 };
 
