@@ -10,7 +10,7 @@ export const mostKeys: number = 8_000_000;
  * Key bytes <-> dense ids, per task. Ids are given in the order in which keys first appear in the log, so equal logs give
  * equal ids. Open addressing over the keys' own bytes: no string is made on the hot path.
  *
- * Memory: key bytes + 12 bytes a key + 8 to 16 bytes of table.
+ * Memory: key bytes + 4 bytes a key + 12 to 24 bytes of table.
  */
 export class KeyDictionary {
   /** How often `retain` changed the meaning of ids. */
@@ -19,9 +19,11 @@ export class KeyDictionary {
   #bytes = new Uint8Array(1024);
   /** Key i is `#bytes[#ends[i - 1] .. #ends[i])`; a leading zero spares the special case. */
   #ends = new Int32Array(65);
-  #hashes = new Int32Array(64);
-  /** id + 1, or 0 where free; a power of two, at most half full. */
-  #slots = new Int32Array(128);
+  /**
+   * Pairs of id + 1, or 0 where free, and the hash of its key: one cache line says whether to look at the key itself. A power
+   * of two of them, two thirds full at most.
+   */
+  #slots = new Int32Array(2 * 128);
 
   get count(): number {
     return this.#count;
@@ -29,35 +31,50 @@ export class KeyDictionary {
 
   /** Bytes of memory that grow with the keys. */
   get byteLength(): number {
-    return (
-      this.#bytes.byteLength +
-      this.#ends.byteLength +
-      this.#hashes.byteLength +
-      this.#slots.byteLength
-    );
+    return this.#bytes.byteLength + this.#ends.byteLength + this.#slots.byteLength;
   }
 
   /**
    * The id of the key `source[start .. start + length)`, a new one at its first appearance.
    * @param maxCount a new key is refused (`refusedKey`) where there are as many; 0 only looks it up
    */
-  idOf(source: Uint8Array, start: number, length: number, maxCount = Infinity): number {
-    let hash = fnvOffset | 0;
-    const end = start + length;
-    for (let at = start; at < end; at++) hash = Math.imul(hash ^ (source[at] ?? 0), fnvPrime);
+  idOf(
+    source: Uint8Array,
+    start: number,
+    length: number,
+    maxCount = Infinity,
+    hash = hashOfKey(source, start, length),
+  ): number {
     const slots = this.#slots;
-    const mask = slots.length - 1;
-    let slot = (hash ^ (hash >>> 15)) & mask;
+    const mask = slots.length - 2;
+    let slot = homeOf(hash) & mask;
     for (;;) {
       const entry = slots[slot] ?? emptySlot;
       if (entry === emptySlot) {
         return this.#count < maxCount ? this.#add(source, start, length, hash) : refusedKey;
       }
-      if (this.#hashes[entry - 1] === hash && this.#equals(entry - 1, source, start, length)) {
+      if (slots[slot + 1] === hash && this.#equals(entry - 1, source, start, length)) {
         return entry - 1;
       }
-      slot = (slot + 1) & mask;
+      slot = (slot + 2) & mask;
     }
+  }
+
+  /**
+   * Brings into the caches what `idOf` will look at for these hashes, and guesses their ids: with many keys each look is a
+   * wait for memory, and these wait together.
+   */
+  lookAhead(hashes: Int32Array, count: number, guesses: Int32Array): number {
+    const slots = this.#slots;
+    const ends = this.#ends;
+    const bytes = this.#bytes;
+    const mask = slots.length - 2;
+    let touched = 0;
+    for (let at = 0; at < count; at++) guesses[at] = slots[homeOf(hashes[at] ?? 0) & mask] ?? 0;
+    for (let at = 0; at < count; at++) touched ^= ends[guesses[at] ?? 0] ?? 0;
+    for (let at = 0; at < count; at++)
+      touched ^= bytes[Math.max(0, (ends[guesses[at] ?? 0] ?? 0) - 1)] ?? 0;
+    return touched;
   }
 
   /** Bytes of a key, a view that stays valid until keys are reclaimed. */
@@ -80,7 +97,6 @@ export class KeyDictionary {
     this.#count = kept.#count;
     this.#bytes = kept.#bytes;
     this.#ends = kept.#ends;
-    this.#hashes = kept.#hashes;
     this.#slots = kept.#slots;
     this.renumberings++;
     return renumbered;
@@ -107,17 +123,9 @@ export class KeyDictionary {
     const from = this.#ends[id] ?? 0;
     this.#bytes.set(source.subarray(start, start + length), from);
     this.#ends[id + 1] = from + length;
-    this.#hashes[id] = hash;
     this.#count = id + 1;
-    this.#place(id, hash);
+    place(this.#slots, id + 1, hash);
     return id;
-  }
-
-  #place(id: number, hash: number): void {
-    const mask = this.#slots.length - 1;
-    let slot = (hash ^ (hash >>> 15)) & mask;
-    while (this.#slots[slot] !== emptySlot) slot = (slot + 1) & mask;
-    this.#slots[slot] = id + 1;
   }
 
   #reserve(keys: number, byteCount: number): void {
@@ -126,14 +134,39 @@ export class KeyDictionary {
       bytes.set(this.#bytes);
       this.#bytes = bytes;
     }
-    if (keys <= this.#hashes.length) return;
-    const hashes = new Int32Array(this.#hashes.length * 2);
-    hashes.set(this.#hashes);
-    const ends = new Int32Array(hashes.length + 1);
-    ends.set(this.#ends);
-    this.#hashes = hashes;
-    this.#ends = ends;
-    this.#slots = new Int32Array(this.#slots.length * 2);
-    for (let id = 0; id < this.#count; id++) this.#place(id, hashes[id] ?? 0);
+    if (keys >= this.#ends.length) {
+      const ends = new Int32Array(this.#ends.length * 2);
+      ends.set(this.#ends);
+      this.#ends = ends;
+    }
+    const before = this.#slots;
+    if (keys * 3 <= before.length) return;
+    // In the order of the slots: what lies together goes to two places that grow, rather than anywhere.
+    this.#slots = new Int32Array(before.length * 2);
+    for (let slot = 0; slot < before.length; slot += 2) {
+      const entry = before[slot] ?? emptySlot;
+      if (entry !== emptySlot) place(this.#slots, entry, before[slot + 1] ?? 0);
+    }
   }
+}
+
+/** FNV-1a, 32 bits. */
+export function hashOfKey(source: Uint8Array, start: number, length: number): number {
+  let hash = fnvOffset | 0;
+  const end = start + length;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ (source[at] ?? 0), fnvPrime);
+  return hash;
+}
+
+/** Where to begin looking, even; to be masked. */
+function homeOf(hash: number): number {
+  return (hash ^ (hash >>> 15)) << 1;
+}
+
+function place(slots: Int32Array, entry: number, hash: number): void {
+  const mask = slots.length - 2;
+  let slot = homeOf(hash) & mask;
+  while (slots[slot] !== emptySlot) slot = (slot + 2) & mask;
+  slots[slot] = entry;
+  slots[slot + 1] = hash;
 }

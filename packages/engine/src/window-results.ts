@@ -4,9 +4,10 @@ import type { WindowedJob } from "./windowed-aggregate.ts";
 import type { KeyDictionary } from "./key-dictionary.ts";
 import type { EpochMs } from "./window.ts";
 
-const early = resultStatuses.indexOf("early");
-const final = resultStatuses.indexOf("final");
-const corrected = resultStatuses.indexOf("corrected");
+/** Numbers of statuses in `ResultColumns.status`. */
+export const early: number = resultStatuses.indexOf("early");
+export const final: number = resultStatuses.indexOf("final");
+export const corrected: number = resultStatuses.indexOf("corrected");
 
 type WindowState = {
   readonly keys: KeyDictionary;

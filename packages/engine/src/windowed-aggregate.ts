@@ -1,10 +1,10 @@
-import type { RecordColumns } from "./columns.ts";
-import { rejectCode } from "./columns.ts";
+import { type RecordColumns, rejectCode } from "./columns.ts";
 import type { Deduplication, Deduplicator } from "./deduplicate.ts";
 import { KeyDictionary, refusedKey } from "./key-dictionary.ts";
+import { aheadRows, LookAhead } from "./look-ahead.ts";
 import { blankCell, cell, Pane } from "./pane.ts";
 import { reclaimKeys } from "./reclaim-keys.ts";
-import { type ResultColumns, resultStatuses } from "./results.ts";
+import type { ResultColumns } from "./results.ts";
 import { completeness, createWatermark, type Watermark, watermarkTime } from "./watermark.ts";
 import {
   type EpochMs,
@@ -14,7 +14,7 @@ import {
   type SlidingWindow,
 } from "./window.ts";
 import { isFilled, isTouched, windowsOf } from "./pane-windows.ts";
-import { WindowResults } from "./window-results.ts";
+import { corrected, early, final, WindowResults } from "./window-results.ts";
 
 /** What a windowed job computes; part of a checkpoint's identity. */
 export type WindowedJob = {
@@ -43,9 +43,6 @@ export type SetAsideRows = {
 
 const aheadOfRecord = rejectCode("event time ahead of the record");
 const tooManyKeys = rejectCode("too many keys");
-const early = resultStatuses.indexOf("early");
-const final = resultStatuses.indexOf("final");
-const corrected = resultStatuses.indexOf("corrected");
 
 /**
  * Sums and maxima per key over sliding event-time windows of one partition.
@@ -69,6 +66,7 @@ export class WindowedAggregate {
   /** Windows closed by this process; for people, no part of the state. */
   closedWindows = 0;
   readonly #paneMs: number;
+  readonly #ahead = new LookAhead();
   #results: WindowResults;
   #current: Pane | undefined;
   /** Events before it are late for every window that would hold them. */
@@ -103,6 +101,7 @@ export class WindowedAggregate {
     const { count, offset, recordTime, rejected, eventTime, keyStart, keyLength, bytes } = columns;
     const { maxFutureMs, watermarkDelayMs, maxKeys = Infinity } = this.job;
     for (let row = 0; row < count; row++) {
+      if (row % aheadRows === 0) this.#ahead.prepare(columns, row, this.keys, this.#current);
       const time = eventTime[row] ?? 0;
       const logged = recordTime[row] ?? -1;
       if (rejected[row] !== 0) {
@@ -114,7 +113,8 @@ export class WindowedAggregate {
       } else if (time < this.#onTimeFrom) {
         aside.late(row);
       } else {
-        const key = this.keys.idOf(bytes, keyStart[row] ?? 0, keyLength[row] ?? 0, maxKeys);
+        const hash = this.#ahead.hashes[row % aheadRows];
+        const key = this.keys.idOf(bytes, keyStart[row] ?? 0, keyLength[row] ?? 0, maxKeys, hash);
         if (key === refusedKey) {
           aside.dead(row, tooManyKeys);
           continue;
