@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { jobDefaults, jobNames } from "@adstream/contracts/jobs";
 import { topicSpecs } from "@adstream/contracts/topics";
 import { connectKafka } from "@adstream/kafka/connection";
 import { createTopics, deleteTopics, describeTopics } from "@adstream/kafka/topics";
@@ -12,6 +13,7 @@ import {
   topicSettingsEnvironment,
   topicsEnvironment,
 } from "@adstream/service/environment";
+import { oneOf } from "@adstream/service/fields";
 import { openLog } from "@adstream/service/log";
 import { reachServer } from "@adstream/service/reach-server";
 import { z } from "zod";
@@ -22,6 +24,7 @@ import type { TopicAdmin } from "./commands.ts";
 /** What `pnpm topics` reads. */
 export const environment = z.object({
   ...kafkaEnvironment,
+  JOB: oneOf(jobNames).default("ad-stats"),
   ...topicsEnvironment,
   SINK_DEAD_LETTER_TOPIC: sinkDeadLetterTopic,
   ...topicSettingsEnvironment,
@@ -62,7 +65,11 @@ export async function runTopics(host: TopicsProcess): Promise<number> {
       host.stdout(usage);
       return 0;
     }
-    const config = readEnvironment(environment, { env: host.env, file: host.envFile });
+    const config = readEnvironment(environment, {
+      env: host.env,
+      file: host.envFile,
+      defaults: (given) => jobDefaults(given("JOB")),
+    });
     const admin = host.openAdmin(config, host);
     await actions[command](admin, specsOf(config), (line) => host.stdout(`${line}\n`));
     return 0;

@@ -26,6 +26,14 @@ export type ResultShape = {
   readonly ratios: readonly Ratio[];
 };
 
+/** A figure of a slot or a result, or its `count`. */
+export function figureOf(
+  from: { readonly [field: string]: string | number | bigint },
+  name: string,
+): number {
+  return Number(from[name] ?? 0);
+}
+
 export const resultStatuses = ["early", "final", "corrected"] as const;
 
 /**

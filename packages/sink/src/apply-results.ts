@@ -1,5 +1,6 @@
-import type { AdStats } from "@adstream/contracts/ad-stats";
-import type { AdStatsDocument } from "@adstream/contracts/documents";
+import { adStatsShape } from "@adstream/contracts/ad-stats";
+import type { Result, ResultShape } from "@adstream/contracts/result-shape";
+import type { ResultDocument } from "@adstream/contracts/documents";
 import { StreamError } from "@adstream/engine/errors";
 import type { Clock } from "@adstream/engine/ports";
 
@@ -29,6 +30,8 @@ export type ApplierOptions = {
   /** In [0, 1). */
   readonly random: () => number;
   readonly observer: ApplyObserver;
+  /** Of the job's results; without it that of ad-stats. */
+  readonly shape?: ResultShape;
   readonly cacheDocuments?: number;
 };
 
@@ -44,7 +47,9 @@ export interface ResultApplier {
    * @throws the signal's reason when it aborts; any part may be written, and applying again is harmless
    * @throws {StreamError} whatever the store throws that is not for retry
    */
-  apply(results: readonly AdStats[], signal: AbortSignal): Promise<ApplyOutcome>;
+  apply(results: readonly Result[], signal: AbortSignal): Promise<ApplyOutcome>;
+  /** Of the document that a result belongs to. */
+  readonly documentId: (result: Result) => string;
   /** Forgets the documents; at every join, since others have written meanwhile. */
   forget(): void;
 }
@@ -64,6 +69,7 @@ export function createResultApplier(options: ApplierOptions): ResultApplier {
   });
   return {
     apply: (results, signal) => applyUntilDone(options, cache, results, signal),
+    documentId: (result) => resultDocumentId(result, options.shape),
     forget: () => {
       cache.clear();
     },
@@ -73,10 +79,10 @@ export function createResultApplier(options: ApplierOptions): ResultApplier {
 async function applyUntilDone(
   options: ApplierOptions,
   cache: DocumentCache,
-  results: readonly AdStats[],
+  results: readonly Result[],
   signal: AbortSignal,
 ): Promise<ApplyOutcome> {
-  const pending = coalesce(results);
+  const pending = coalesce(results, options.shape);
   const tally = createTally();
   const contests = new Map<string, number>();
   let races = 0;
@@ -107,7 +113,7 @@ async function applyUntilDone(
 
 /** One find where the cache lacks documents, one bulk. A failure that asks for a retry is part of the round. */
 async function attempt(
-  { store, clock }: ApplierOptions,
+  { store, clock, shape = adStatsShape }: ApplierOptions,
   cache: DocumentCache,
   pending: Pending,
   contests: Map<string, number>,
@@ -116,7 +122,8 @@ async function attempt(
   try {
     const { known, refused } = await readDocuments(store, cache, pending);
     const unreadable = new Set(refused.map(({ id }) => id));
-    const { merged, ...plan } = planWrites(pending, known, unreadable, new Date(clock.wallMs()));
+    const merge = { updatedAt: new Date(clock.wallMs()), shape };
+    const { merged, ...plan } = planWrites(pending, known, unreadable, merge);
     round = { ...plan, refused, complete: merged.length === 0 };
     if (round.complete) return round;
     const outcome = await store.write(plan.updates, plan.inserts);
@@ -154,8 +161,8 @@ async function readDocuments(
   store: DocumentStore,
   cache: DocumentCache,
   pending: Pending,
-): Promise<{ known: Map<string, AdStatsDocument>; refused: Refusal[] }> {
-  const known = new Map<string, AdStatsDocument>();
+): Promise<{ known: Map<string, ResultDocument>; refused: Refusal[] }> {
+  const known = new Map<string, ResultDocument>();
   const missing: string[] = [];
   for (const id of pending.keys()) {
     const cached = cache.get(id);
@@ -165,7 +172,7 @@ async function readDocuments(
   const refused: Refusal[] = [];
   if (missing.length === 0) return { known, refused };
   for (const [id, found] of await store.find(missing)) {
-    if ("reason" in found) {
+    if (refuses(found)) {
       refused.push(found);
       continue;
     }
@@ -175,42 +182,47 @@ async function readDocuments(
   return { known, refused };
 }
 
+function refuses(found: ResultDocument | Refusal): found is Refusal {
+  return !("slots" in found);
+}
+
 function planWrites(
   pending: Pending,
-  known: ReadonlyMap<string, AdStatsDocument>,
+  known: ReadonlyMap<string, ResultDocument>,
   unreadable: ReadonlySet<string>,
-  updatedAt: Date,
-): Pick<Round, "updates" | "inserts" | "current"> & { readonly merged: AdStatsDocument[] } {
+  { updatedAt, shape }: { readonly updatedAt: Date; readonly shape: ResultShape },
+): Pick<Round, "updates" | "inserts" | "current"> & { readonly merged: ResultDocument[] } {
   const updates: DocumentUpdate[] = [];
-  const inserts: AdStatsDocument[] = [];
+  const inserts: ResultDocument[] = [];
   const current: string[] = [];
-  const merged: AdStatsDocument[] = [];
+  const merged: ResultDocument[] = [];
   for (const [id, slots] of pending) {
     if (unreadable.has(id)) continue;
     const before = known.get(id);
-    const after = mergeResults(before, slots.values(), updatedAt);
+    const after = mergeResults(before, slots.values(), updatedAt, shape);
     if (after === undefined) {
       current.push(id);
       continue;
     }
     merged.push(after);
     if (before === undefined) inserts.push(after);
-    else updates.push({ id, rev: before.rev, set: figures(after) });
+    else updates.push({ id, rev: before.rev, set: figures(after, shape) });
   }
   return { updates, inserts, current, merged };
 }
 
 /** Everything but what never changes. */
-function figures(document: AdStatsDocument): DocumentFigures {
-  const { _id: _sameId, ad_id: _sameAd, window: _sameWindow, ...rest } = document;
-  return rest;
+function figures(document: ResultDocument, { key }: ResultShape): DocumentFigures {
+  const { _id: _sameId, [key]: _sameKey, window: _sameWindow, ...rest } = document;
+  const { count, status, slots, updated_at, rev } = document;
+  return { ...rest, count, status, slots, updated_at, rev };
 }
 
-function coalesce(results: readonly AdStats[]): Pending {
+function coalesce(results: readonly Result[], shape?: ResultShape): Pending {
   const pending: Pending = new Map();
   for (const result of results) {
-    const id = resultDocumentId(result);
-    const slots = pending.get(id) ?? new Map<number, AdStats>();
+    const id = resultDocumentId(result, shape);
+    const slots = pending.get(id) ?? new Map<number, Result>();
     pending.set(id, slots);
     const present = slots.get(result.slot);
     if (present === undefined || present.version < result.version) slots.set(result.slot, result);

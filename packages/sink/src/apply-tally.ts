@@ -1,5 +1,5 @@
-import type { AdStats } from "@adstream/contracts/ad-stats";
-import type { AdStatsDocument } from "@adstream/contracts/documents";
+import type { Result } from "@adstream/contracts/result-shape";
+import type { ResultDocument } from "@adstream/contracts/documents";
 import type { StreamError } from "@adstream/engine/errors";
 
 import type { DocumentUpdate, Refusal } from "./ports.ts";
@@ -16,16 +16,16 @@ export type ApplyOutcome = {
   readonly outages: number;
   readonly refused: readonly Refusal[];
   /** The results that changed documents: the newest of each slot. */
-  readonly written: readonly AdStats[];
+  readonly written: readonly Result[];
 };
 
 /** Newest result of each slot, by document id. */
-export type Pending = Map<string, Map<number, AdStats>>;
+export type Pending = Map<string, Map<number, Result>>;
 
 /** One find where the cache lacked documents, and one bulk. */
 export type Round = {
   readonly updates: readonly DocumentUpdate[];
-  readonly inserts: readonly AdStatsDocument[];
+  readonly inserts: readonly ResultDocument[];
   /** Documents that hold everything already. */
   readonly current: readonly string[];
   readonly refused: readonly Refusal[];
@@ -46,7 +46,7 @@ export function createTally(): ApplyTally {
   const attempted = new Map<string, "updated" | "inserted">();
   const counts = { updated: 0, inserted: 0, stale: 0 };
   const refused: Refusal[] = [];
-  const written: AdStats[] = [];
+  const written: Result[] = [];
 
   function settle(id: string, kind: "updated" | "inserted" | "stale", pending: Pending): void {
     counts[kind] += 1;

@@ -1,3 +1,4 @@
+import { jobNames } from "@adstream/contracts/jobs";
 import { durationBetween, durationOrOff } from "@adstream/service/durations";
 import {
   httpEnvironment,
@@ -8,7 +9,7 @@ import {
   sinkDeadLetterTopic,
   topicsEnvironment,
 } from "@adstream/service/environment";
-import { kafkaName } from "@adstream/service/fields";
+import { kafkaName, oneOf } from "@adstream/service/fields";
 import { z } from "zod";
 
 import { connectionStringProblem } from "./open-document-store.ts";
@@ -24,6 +25,7 @@ export const environment = z.object({
   }),
   ...httpEnvironment,
   ...logEnvironment,
+  JOB: oneOf(jobNames).default("ad-stats"),
   RESULTS_TOPIC: topicsEnvironment.RESULTS_TOPIC,
   SINK_DEAD_LETTER_TOPIC: sinkDeadLetterTopic,
   SINK_GROUP: kafkaName.default("adstream-sink"),

@@ -239,7 +239,7 @@ class ResultIntake implements BatchHandler {
     const startedMs = clock.nowMs();
     this.#applying = results.length;
     const outcome = await applier.apply(results, this.#ended);
-    await this.#setAside(refusedRecords(arrivals, outcome.refused));
+    await this.#setAside(refusedRecords(arrivals, outcome.refused, applier.documentId));
     this.#applying = 0;
     written.publish(undefined);
     const tookMs = clock.nowMs() - startedMs;

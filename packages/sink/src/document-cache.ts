@@ -1,9 +1,9 @@
-import type { AdStatsDocument } from "@adstream/contracts/documents";
+import type { ResultDocument } from "@adstream/contracts/documents";
 
 /** Documents as we last wrote them. What was not used for too long goes, and above the bound what was used longest ago. */
 export interface DocumentCache {
-  get(id: string): AdStatsDocument | undefined;
-  put(document: AdStatsDocument): void;
+  get(id: string): ResultDocument | undefined;
+  put(document: ResultDocument): void;
   drop(id: string): void;
   clear(): void;
   readonly size: number;
@@ -17,7 +17,7 @@ export type CacheBounds = {
   readonly nowMs: () => number;
 };
 
-type Entry = { readonly document: AdStatsDocument; readonly usedMs: number };
+type Entry = { readonly document: ResultDocument; readonly usedMs: number };
 
 /** A cache only saves reads: the compare-and-set notices when it is wrong. */
 export function createDocumentCache({
@@ -27,7 +27,7 @@ export function createDocumentCache({
 }: CacheBounds): DocumentCache {
   // A Map keeps insertion order, so its first entry is the one used longest ago.
   const entries = new Map<string, Entry>();
-  const use = (document: AdStatsDocument): void => {
+  const use = (document: ResultDocument): void => {
     entries.delete(document._id);
     entries.set(document._id, { document, usedMs: nowMs() });
   };

@@ -1,4 +1,5 @@
-import type { AdStatsDocument } from "@adstream/contracts/documents";
+import type { ResultDocument, ResultSlot } from "@adstream/contracts/documents";
+import { type ResultShape, resultStatuses } from "@adstream/contracts/result-shape";
 import { type Document, Long } from "mongodb";
 import { z } from "zod";
 
@@ -14,12 +15,30 @@ export function encodeFigures(figures: DocumentFigures): Document {
 }
 
 /**
- * Reads a document as the driver gives it with `promoteLongs: false`.
+ * Composes what reads a document as the driver gives it with `promoteLongs: false`; of the job whose results have the
+ * shape.
  *
  * @returns undefined when it lacks what a merge needs: it is not one of ours
  */
-export function decodeDocument(document: Document): AdStatsDocument | undefined {
-  return storedDocument.safeParse(document).data;
+export function documentDecoder(
+  shape: ResultShape,
+): (document: Document) => ResultDocument | undefined {
+  const { key, figures, ratios } = shape;
+  const ofSlot = z.object(Object.fromEntries(figures.map(({ name }) => [name, figure])));
+  // Where no slot has records there is no maximum, and nothing to divide by.
+  const totals = [...figures, ...ratios].map(({ name }) => [name, figure.nullable()]);
+  const ofDocument = z.object({ ...Object.fromEntries(totals), [key]: z.string() });
+  return (document) => {
+    const [common, fields] = [anyJob.safeParse(document).data, ofDocument.safeParse(document).data];
+    if (common === undefined || fields === undefined) return undefined;
+    const slots: Record<string, ResultSlot> = {};
+    for (const [name, { version, status, count, ...rest }] of Object.entries(common.slots)) {
+      const values = ofSlot.safeParse(rest).data;
+      if (values === undefined) return undefined;
+      slots[name] = { ...values, version, status, count };
+    }
+    return { ...fields, ...common, slots };
+  };
 }
 
 const long = z.custom<Long>((value) => Long.isLong(value));
@@ -29,26 +48,18 @@ const figure = z.union([
   z.custom<number>((value) => typeof value === "number"),
   long.transform((value) => value.toNumber()),
 ]);
-const status = z.enum(["early", "final", "corrected"]);
-const totals = {
-  count: figure,
-  total_clicks: figure,
-  total_views: figure,
-  total_cost: figure,
-};
-const slot = z.object({ version: long.transform((value) => value.toBigInt()), status, ...totals });
+const status = z.enum(resultStatuses);
 
-const storedDocument = z.object({
+/** What documents of every job have. */
+const anyJob = z.object({
   _id: z.string(),
-  ad_id: z.string(),
   window: z.object({ start: z.date(), end: z.date() }),
-  ...totals,
-  avg_clicks: figure,
-  avg_views: figure,
-  avg_cost: figure,
-  avg_cost_per_view: figure.nullable(),
+  count: figure,
   status,
-  slots: z.record(z.string().regex(/^p\d+$/), slot),
+  slots: z.record(
+    z.string().regex(/^p\d+$/),
+    z.looseObject({ version: long.transform((value) => value.toBigInt()), status, count: figure }),
+  ),
   updated_at: z.date(),
   rev: figure,
 });

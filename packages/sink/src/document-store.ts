@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 
-import type { AdStatsDocument } from "@adstream/contracts/documents";
+import { adStatsShape } from "@adstream/contracts/ad-stats";
+import type { ResultDocument } from "@adstream/contracts/documents";
+import type { ResultShape } from "@adstream/contracts/result-shape";
 import { type AnyBulkWriteOperation, type Collection, Long } from "mongodb";
 
-import { decodeDocument, encodeFigures } from "./document-codec.ts";
+import { documentDecoder, encodeFigures } from "./document-codec.ts";
 import { bulkWriteErrors, otherIndex, refusesDocument, translated } from "./mongo-errors.ts";
 import type { DocumentStore, DocumentUpdate, Refusal, WriteOutcome } from "./ports.ts";
 
@@ -13,15 +15,19 @@ export type RawDocument = { _id: string } & Record<string, unknown>;
 /**
  * Documents in a MongoDB collection, in plain operators only: an update pipeline could read data as expressions.
  *
+ * @param shape of the job's results; without it that of ad-stats
+ *
  * Reads are of majority read concern: a slot seen on a primary that is about to lose an election must not make a
  * result look stale.
  */
 export function mongoDocumentStore(
   collection: Collection<RawDocument>,
   server: string,
+  shape: ResultShape = adStatsShape,
 ): DocumentStore {
+  const decode = documentDecoder(shape);
   return {
-    find: (ids) => translated(server, () => findDocuments(collection, ids)),
+    find: (ids) => translated(server, () => findDocuments(collection, ids, decode)),
     write: (updates, inserts) =>
       translated(server, () => writeDocuments(collection, updates, inserts)),
   };
@@ -30,8 +36,9 @@ export function mongoDocumentStore(
 async function findDocuments(
   collection: Collection<RawDocument>,
   ids: readonly string[],
-): Promise<Map<string, AdStatsDocument | Refusal>> {
-  const found = new Map<string, AdStatsDocument | Refusal>();
+  decode: ReturnType<typeof documentDecoder>,
+): Promise<Map<string, ResultDocument | Refusal>> {
+  const found = new Map<string, ResultDocument | Refusal>();
   if (ids.length === 0) return found;
   for (const id of ids) assertText(id);
   const cursor = collection.find(
@@ -41,7 +48,7 @@ async function findDocuments(
   );
   for await (const raw of cursor) {
     const reason = "the document in MongoDB under this id is not one of ours";
-    found.set(raw._id, decodeDocument(raw) ?? { id: raw._id, reason });
+    found.set(raw._id, decode(raw) ?? { id: raw._id, reason });
   }
   return found;
 }
@@ -49,7 +56,7 @@ async function findDocuments(
 async function writeDocuments(
   collection: Collection<RawDocument>,
   updates: readonly DocumentUpdate[],
-  inserts: readonly AdStatsDocument[],
+  inserts: readonly ResultDocument[],
 ): Promise<WriteOutcome> {
   const operations = [...updates.map(updateOperation), ...inserts.map(insertOperation)];
   if (operations.length === 0) return { matched: 0, upserted: 0 };
@@ -86,11 +93,12 @@ function updateOperation({ id, rev, set }: DocumentUpdate): AnyBulkWriteOperatio
   };
 }
 
-function insertOperation(document: AdStatsDocument): AnyBulkWriteOperation<RawDocument> {
-  const { _id, ad_id, window, ...figures } = document;
+function insertOperation(document: ResultDocument): AnyBulkWriteOperation<RawDocument> {
+  const { _id, ...rest } = document;
   assertText(_id);
-  assertText(ad_id);
-  const update = { $setOnInsert: { ad_id, window, ...encodeFigures(figures) } };
+  const { count, status, slots, updated_at, rev } = document;
+  const figures = encodeFigures({ ...rest, count, status, slots, updated_at, rev });
+  const update = { $setOnInsert: figures };
   return { updateOne: { filter: { _id }, update, upsert: true } };
 }
 

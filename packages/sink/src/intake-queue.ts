@@ -1,4 +1,4 @@
-import type { AdStats } from "@adstream/contracts/ad-stats";
+import type { Result } from "@adstream/contracts/result-shape";
 
 /** A record as it was on the results topic. */
 export type SourceRecord = {
@@ -15,7 +15,7 @@ export type RefusedRecord = SourceRecord & { readonly reason: string };
 
 /** What one record batch holds. */
 export type ReadBatch = {
-  readonly results: readonly AdStats[];
+  readonly results: readonly Result[];
   /** The record of each result, in the same order. */
   readonly records: readonly SourceRecord[];
   /** Records that are no results. */

@@ -1,4 +1,4 @@
-import type { AdStats } from "@adstream/contracts/ad-stats";
+import type { Result } from "@adstream/contracts/result-shape";
 
 /** What one written result tells about speed, ms; a figure that says nothing about it is undefined. */
 export type Latency = {
@@ -12,7 +12,7 @@ export type Latency = {
  * A final result waited for its window to close, which says nothing about how fast events pass; an early or corrected
  * one says nothing about closing.
  */
-export function latencyOf(result: AdStats, nowMs: number): Latency {
+export function latencyOf(result: Result, nowMs: number): Latency {
   const { status, max_record_time, max_event_time, window_end } = result;
   const newestMs = max_record_time >= 0 ? max_record_time : max_event_time;
   return status === "final"

@@ -1,3 +1,5 @@
+import { adStatsShape } from "@adstream/contracts/ad-stats";
+import type { ResultShape } from "@adstream/contracts/result-shape";
 import { MongoClient, type MongoClientOptions } from "mongodb";
 
 import { mongoDocumentStore, type RawDocument } from "./document-store.ts";
@@ -12,6 +14,8 @@ export type DocumentStoreSettings = {
   readonly collection: string;
   /** null keeps results for ever. */
   readonly resultTtlMs: number | null;
+  /** Of the job's results; without it that of ad-stats. */
+  readonly shape?: ResultShape;
 };
 
 export type OpenDocumentStore = DocumentStore & AsyncDisposable;
@@ -28,10 +32,11 @@ export async function openDocumentStore(
   const client = opening.adopt(mongoClient(settings.url), (opened) => opened.close());
   const server = serverName(client);
   const collection = client.db(settings.database).collection<RawDocument>(settings.collection);
-  await translated(server, () => prepareCollection(collection, settings.resultTtlMs));
+  const { shape = adStatsShape, resultTtlMs } = settings;
+  await translated(server, () => prepareCollection(collection, resultTtlMs, shape.key));
   const resources = opening.move();
   return {
-    ...mongoDocumentStore(collection, server),
+    ...mongoDocumentStore(collection, server, shape),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
 }

@@ -1,7 +1,12 @@
-import type { AdStatsDocument } from "@adstream/contracts/documents";
+import type { ResultDocument } from "@adstream/contracts/documents";
 
 /** The figures of a document: what an update replaces, the next `rev` and `updated_at` included. */
-export type DocumentFigures = Omit<AdStatsDocument, "_id" | "ad_id" | "window">;
+export type DocumentFigures = Pick<
+  ResultDocument,
+  "count" | "status" | "slots" | "updated_at" | "rev"
+> & {
+  readonly [figure: string]: unknown;
+};
 
 /** Replaces the figures of the document `id` if its revision still is `rev`. */
 export type DocumentUpdate = {
@@ -30,7 +35,7 @@ export interface DocumentStore {
    * The documents with these ids, as a majority of the servers holds them; ids without a document are left out.
    * @throws {StreamError} SERVER_UNAVAILABLE (retry), NOT_AUTHORIZED
    */
-  find(ids: readonly string[]): Promise<ReadonlyMap<string, AdStatsDocument | Refusal>>;
+  find(ids: readonly string[]): Promise<ReadonlyMap<string, ResultDocument | Refusal>>;
   /**
    * One unordered bulk: compare-and-set updates, and inserts that leave a document alone which is there already.
    * Everything happened, durably on a majority, if and only if it resolves with `matched` = updates, `upserted` =
@@ -39,6 +44,6 @@ export interface DocumentStore {
    */
   write(
     updates: readonly DocumentUpdate[],
-    inserts: readonly AdStatsDocument[],
+    inserts: readonly ResultDocument[],
   ): Promise<WriteOutcome>;
 }

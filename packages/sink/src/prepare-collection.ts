@@ -17,9 +17,10 @@ const indexNotFound = 27;
 export async function prepareCollection(
   collection: Collection<RawDocument>,
   resultTtlMs: number | null,
+  keyField: string,
 ): Promise<void> {
   await collection.createIndexes([
-    { key: { ad_id: 1, "window.start": -1 } },
+    { key: { [keyField]: 1, "window.start": -1 } },
     { key: { "window.start": -1 } },
   ]);
   const present = (await listIndexes(collection)).find(({ name }) => name === ttlIndex);

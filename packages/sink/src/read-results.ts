@@ -1,4 +1,4 @@
-import type { AdStats } from "@adstream/contracts/ad-stats";
+import type { Result, ResultShape } from "@adstream/contracts/result-shape";
 import { rejectReasons } from "@adstream/engine/columns";
 import { StreamError } from "@adstream/engine/errors";
 import type { Clock } from "@adstream/engine/ports";
@@ -8,7 +8,7 @@ import { frameBytes, frameSchemaId } from "@adstream/kafka/wire-format";
 
 import type { ReadResults } from "./consume-results.ts";
 import type { RefusedRecord, SourceRecord } from "./intake-queue.ts";
-import { parseResult } from "./parse-result.ts";
+import { type ResultParser, resultParser } from "./parse-result.ts";
 
 /** Decodes Avro written with one schema; throws where the bytes are not of it. */
 export type Decode = (payload: Uint8Array) => unknown;
@@ -18,6 +18,8 @@ export type ReaderOptions = {
   /** Throws where the schema cannot be read at all. */
   readonly compile: (schemaText: string) => Decode;
   readonly clock: Clock;
+  /** Of the job's results; without it that of ad-stats. */
+  readonly shape?: ResultShape;
 };
 
 /** How long a writer may be ahead of its registration (protocol 2.6). */
@@ -28,6 +30,7 @@ const unknownPatienceMs = 30_000;
  * does not answer, or does not know a schema yet, the read fails for retry: an outage is no reason to refuse a result.
  */
 export function createResultReader(options: ReaderOptions): ReadResults {
+  const parse = resultParser(options.shape);
   const decoders = new Map<number, Decode | string>();
   const unknownSince = new Map<number, number>();
 
@@ -51,17 +54,17 @@ export function createResultReader(options: ReaderOptions): ReadResults {
     throw new StreamError("SERVER_UNAVAILABLE", "retry", text);
   }
 
-  async function read(value: Uint8Array | null): Promise<AdStats | string> {
+  async function read(value: Uint8Array | null): Promise<Result | string> {
     if (value === null) return "null value";
     const schemaId = frameSchemaId(value, 0, value.length);
     if (schemaId < 0) return rejectReasons[-schemaId] ?? "short frame";
     const decoder = await decoderOf(schemaId);
     if (typeof decoder === "string") return decoder;
-    return decoded(decoder, value.subarray(frameBytes));
+    return decoded(decoder, value.subarray(frameBytes), parse);
   }
 
   return async (partition, bytes, fromOffset) => {
-    const results: AdStats[] = [];
+    const results: Result[] = [];
     const records: SourceRecord[] = [];
     const refused: RefusedRecord[] = [];
     for (const { offset, timestamp, key, value } of readRecords(bytes)) {
@@ -86,12 +89,12 @@ function compiled(compile: ReaderOptions["compile"], text: string): Decode | str
   }
 }
 
-function decoded(decode: Decode, payload: Uint8Array): AdStats | string {
+function decoded(decode: Decode, payload: Uint8Array, parse: ResultParser): Result | string {
   let value: unknown;
   try {
     value = decode(payload);
   } catch {
     return "truncated or malformed Avro";
   }
-  return parseResult(value);
+  return parse(value);
 }

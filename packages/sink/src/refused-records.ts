@@ -1,18 +1,19 @@
+import type { ResultApplier } from "./apply-results.ts";
 import type { Arrival, RefusedRecord } from "./intake-queue.ts";
-import { resultDocumentId } from "./merge.ts";
 import type { Refusal } from "./ports.ts";
 
 /** The records that get into no document: no results, or of documents that MongoDB refuses. In the order of the log. */
 export function refusedRecords(
   arrivals: readonly Arrival[],
   refusals: readonly Refusal[],
+  documentId: ResultApplier["documentId"],
 ): RefusedRecord[] {
   const reasons = new Map(refusals.map(({ id, reason }) => [id, reason]));
   return arrivals.flatMap(({ results, records, refused }) => {
     if (reasons.size === 0) return refused;
     const ofDocuments = records.flatMap((record, index) => {
       const result = results[index];
-      const reason = result === undefined ? undefined : reasons.get(resultDocumentId(result));
+      const reason = result === undefined ? undefined : reasons.get(documentId(result));
       return reason === undefined ? [] : [{ ...record, reason }];
     });
     return [...refused, ...ofDocuments].toSorted((a, b) => a.offset - b.offset);

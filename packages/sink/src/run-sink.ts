@@ -1,3 +1,4 @@
+import { jobContracts } from "@adstream/contracts/jobs";
 import { resultDeadLetters } from "@adstream/contracts/topics";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { openBatchSource } from "@adstream/kafka/batch-source";
@@ -27,6 +28,7 @@ export async function runSink(context: Context): Promise<void> {
   await using store = await reachMongo(context);
   const registry = openSchemaRegistry({ ...registrySettings(config), log });
   const topic = config.RESULTS_TOPIC;
+  const shape = jobContracts[config.JOB].result;
   const kafka = connectKafka(kafkaSettings(config, memberClientId("adstream-sink")), log);
   const deadLetterTopic = config.SINK_DEAD_LETTER_TOPIC ?? resultDeadLetters(topic);
   await using letters = createDeadLetters({ kafka, log, topic, deadLetterTopic });
@@ -52,9 +54,10 @@ export async function runSink(context: Context): Promise<void> {
         registry,
         compile: (schemaText) => avroCodec(schemaText, { bigintFields: ["version"] }).decode,
         clock,
+        shape,
       }),
       deadLetters: (records, ended) => letters.publish(records, ended),
-      applier: createResultApplier({ store, clock, random, observer: report.applier }),
+      applier: createResultApplier({ store, clock, random, observer: report.applier, shape }),
       clock,
       random,
       storeAway: report.storeAway,
@@ -78,6 +81,7 @@ function reachMongo({ config, log, signal }: Context): Promise<OpenDocumentStore
         database: config.MONGODB_DATABASE,
         collection: config.MONGODB_COLLECTION,
         resultTtlMs: config.RESULT_TTL,
+        shape: jobContracts[config.JOB].result,
       }),
     log,
     signal,

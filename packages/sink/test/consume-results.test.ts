@@ -1,4 +1,3 @@
-import type { AdStats } from "@adstream/contracts/ad-stats";
 import { StreamError } from "@adstream/engine/errors";
 import { describe, expect, test } from "vitest";
 
@@ -50,6 +49,7 @@ async function startConsumer(partitions: readonly number[] = [0]): Promise<Consu
       await Promise.race([store.held.promise, aborted]);
       return outcomeOf(results, refusals);
     },
+    documentId: (result) => resultDocumentId(result),
     forget: () => (store.forgets += 1),
   };
   const ended = consumeResults(
@@ -87,7 +87,7 @@ async function startConsumer(partitions: readonly number[] = [0]): Promise<Consu
 }
 
 function outcomeOf(
-  results: readonly AdStats[],
+  results: readonly unknown[],
   refused: readonly Refusal[],
 ): Awaited<ReturnType<ResultApplier["apply"]>> {
   const nothing = { updated: 0, inserted: 0, races: 0, outages: 0, written: [] };

@@ -1,5 +1,5 @@
 import type { AdStats } from "@adstream/contracts/ad-stats";
-import type { AdStatsDocument } from "@adstream/contracts/documents";
+import type { ResultDocument } from "@adstream/contracts/documents";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
@@ -9,8 +9,8 @@ import { adResult, hostileAdIds } from "./fakes/ad-results.ts";
 const at = new Date("2026-01-02T03:04:05.678Z");
 
 /** Applies results one by one, as if each came in a batch of its own. */
-function mergeOneByOne(results: readonly AdStats[]): AdStatsDocument | undefined {
-  let document: AdStatsDocument | undefined;
+function mergeOneByOne(results: readonly AdStats[]): ResultDocument | undefined {
+  let document: ResultDocument | undefined;
   for (const result of results) document = mergeResults(document, [result], at) ?? document;
   return document;
 }
@@ -55,20 +55,22 @@ describe("a new document", () => {
   test.each(hostileAdIds)("takes the ad id %j as it is", (adId) => {
     const document = mergeResults(undefined, [adResult({ ad_id: adId })], at);
     expect(document?._id).toBe(`2023-11-14T22:13:30.000Z/${adId}`);
-    expect(document?.ad_id).toBe(adId);
+    expect(document?.["ad_id"]).toBe(adId);
   });
 });
 
 describe("averages", () => {
   test("have no cost per view where nobody viewed", () => {
     const document = mergeResults(undefined, [adResult({ total_views: 0, total_cost: 3 })], at);
-    expect(document?.avg_cost_per_view).toBeNull();
+    expect(document?.["avg_cost_per_view"]).toBeNull();
   });
 
   test("are 0 in a document whose slots were emptied", () => {
     const empty = adResult({ count: 0, total_clicks: 0, total_views: 0, total_cost: 0 });
     const document = mergeResults(undefined, [empty], at);
-    expect([document?.avg_clicks, document?.avg_views, document?.avg_cost]).toEqual([0, 0, 0]);
+    expect([document?.["avg_clicks"], document?.["avg_views"], document?.["avg_cost"]]).toEqual([
+      0, 0, 0,
+    ]);
   });
 });
 
@@ -187,7 +189,9 @@ describe("in any order, with repeats, in any batches", () => {
         const results = slots.map((slot) => adResult({ slot, total_cost: 0.1 + slot / 3 }));
         const document = mergeOneByOne(results);
         const ordered = results.toSorted((a, b) => a.slot - b.slot);
-        expect(document?.total_cost).toBe(ordered.reduce((sum, part) => sum + part.total_cost, 0));
+        expect(document?.["total_cost"]).toBe(
+          ordered.reduce((sum, part) => sum + part.total_cost, 0),
+        );
         expect(document?.count).toBe(ordered.reduce((sum, part) => sum + part.count, 0));
       }),
     );

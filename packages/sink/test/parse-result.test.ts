@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 
-import { parseResult } from "../src/parse-result.ts";
+import { resultParser } from "../src/parse-result.ts";
 import { adResult, hostileAdIds } from "./fakes/ad-results.ts";
 
+const parseResult = resultParser();
 const largest = 2n ** 63n - 1n;
 
 describe("a result", () => {

@@ -111,11 +111,11 @@ async function figures(topic: string): Promise<Map<string, number[]>> {
 
 /** The same by merging everything at once. */
 function expectedFigures(results: readonly AdStats[]): Map<string, number[]> {
-  const groups = Map.groupBy(results, resultDocumentId);
+  const groups = Map.groupBy(results, (result) => resultDocumentId(result));
   return new Map(
     [...groups].map(([id, group]) => {
       const merged = mergeResults(undefined, group, new Date(0));
-      return [id, [merged?.count ?? 0, merged?.total_cost ?? 0]];
+      return [id, [merged?.count ?? 0, Number(merged?.["total_cost"] ?? 0)]];
     }),
   );
 }

@@ -1,5 +1,9 @@
 import type { AdStats } from "../../../contracts/src/ad-stats.ts";
-import { type AdStatsDocument, documentId, type Slot } from "../../../contracts/src/documents.ts";
+import {
+  type ResultDocument,
+  documentId,
+  type ResultSlot,
+} from "../../../contracts/src/documents.ts";
 import { mergeResults, resultDocumentId } from "../../../sink/src/merge.ts";
 import { lineage, type SimulatedStore } from "./checkpoint-store.ts";
 import type { InputTopic } from "./input-log.ts";
@@ -14,7 +18,7 @@ type Outcome = {
   readonly input: InputTopic;
   readonly store: SimulatedStore;
   readonly results: SimulatedResults;
-  readonly documents: ReadonlyMap<string, AdStatsDocument>;
+  readonly documents: ReadonlyMap<string, ResultDocument>;
   /** What cleaning leaves of a partition of the results topic. */
   readonly compact: (rows: readonly AdStats[]) => readonly AdStats[];
 };
@@ -137,9 +141,9 @@ function differenceOf(
 }
 
 /** What another sink would make of the results topic, read from its beginning. */
-function rebuild(partitions: readonly (readonly AdStats[])[]): Map<string, AdStatsDocument> {
+function rebuild(partitions: readonly (readonly AdStats[])[]): Map<string, ResultDocument> {
   const rows = Map.groupBy(partitions.flat(), (row) => resultDocumentId(row));
-  const documents = new Map<string, AdStatsDocument>();
+  const documents = new Map<string, ResultDocument>();
   for (const [id, ofOne] of rows) {
     const document = mergeResults(undefined, ofOne, new Date(0));
     if (document !== undefined) documents.set(id, document);
@@ -150,7 +154,7 @@ function rebuild(partitions: readonly (readonly AdStats[])[]): Map<string, AdSta
 function checkDocuments(
   world: World,
   outcome: Outcome,
-  documents: ReadonlyMap<string, AdStatsDocument>,
+  documents: ReadonlyMap<string, ResultDocument>,
   truths: readonly Truth[],
   which = "",
 ): void {
@@ -178,24 +182,24 @@ function checkDocuments(
 /** Slots that an upgrade left behind. */
 function extraSlots(
   outcome: Outcome,
-  { ad_id, window, slots }: AdStatsDocument,
+  { ad_id: adId, window, slots }: ResultDocument,
   want: ReadonlyMap<number, TrueSlot>,
-): Slot[] {
+): ResultSlot[] {
   return Object.entries(slots).flatMap(([name, slot]) => {
     const partition = Number(name.slice(1));
-    const row = { window_start: window.start.getTime(), ad_id, slot: partition };
+    const row = { window_start: window.start.getTime(), ad_id: String(adId), slot: partition };
     return !want.has(partition) && leftBehind(outcome, slotKey(row)) ? slot : [];
   });
 }
 
 function documentDifference(
   outcome: Outcome,
-  document: AdStatsDocument,
+  document: ResultDocument,
   want: ReadonlyMap<number, TrueSlot>,
 ): string | undefined {
   const extra = extraSlots(outcome, document, want);
   const sum = (name: "count" | "total_clicks" | "total_views" | "total_cost"): number =>
-    [...want.values(), ...extra].reduce((total, slot) => total + slot[name], 0);
+    [...want.values(), ...extra].reduce((total, slot) => total + Number(slot[name]), 0);
   const [count, views, cost] = [sum("count"), sum("total_views"), sum("total_cost")];
   const statuses = new Set(
     [...want.values(), ...extra.filter(({ count }) => count > 0)].map(({ status }) => status),

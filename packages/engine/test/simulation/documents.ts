@@ -1,4 +1,4 @@
-import type { AdStatsDocument, Slot } from "../../../contracts/src/documents.ts";
+import type { ResultDocument, ResultSlot } from "../../../contracts/src/documents.ts";
 import type { DocumentStore } from "../../../sink/src/ports.ts";
 import { StreamError } from "../../src/errors.ts";
 import type { SimulatedProcess } from "./process.ts";
@@ -8,7 +8,7 @@ type Landed = "matched" | "upserted" | "missed";
 
 /** The document database: writes of one bulk land one by one, between those of others. */
 export class SimulatedDocuments {
-  readonly documents = new Map<string, AdStatsDocument>();
+  readonly documents = new Map<string, ResultDocument>();
   readonly #world: World;
   #outageUntil = 0;
 
@@ -76,9 +76,9 @@ export class SimulatedDocuments {
     throw new StreamError("SERVER_UNAVAILABLE", "retry", "the database does not answer");
   }
 
-  #save(after: AdStatsDocument): void {
+  #save(after: ResultDocument): void {
     const before = this.documents.get(after._id);
-    for (const [name, slot] of Object.entries<Slot>(before?.slots ?? {})) {
+    for (const [name, slot] of Object.entries<ResultSlot>(before?.slots ?? {})) {
       const now = after.slots[name];
       if (now === undefined || now.version < slot.version) {
         const text = `${after._id} ${name} falls from version ${slot.version} to ${now?.version}`;
@@ -90,7 +90,7 @@ export class SimulatedDocuments {
 }
 
 /** Handed out as it is, and to be changed by nobody: cheaper than a copy for each reader. */
-function frozen(document: AdStatsDocument): AdStatsDocument {
+function frozen(document: ResultDocument): ResultDocument {
   for (const slot of Object.values(document.slots)) Object.freeze(slot);
   Object.freeze(document.slots);
   Object.freeze(document.window);

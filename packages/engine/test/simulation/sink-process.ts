@@ -1,5 +1,6 @@
 import type { AdStats } from "../../../contracts/src/ad-stats.ts";
 import { createResultApplier, type ResultApplier } from "../../../sink/src/apply-results.ts";
+import { resultDocumentId } from "../../../sink/src/merge.ts";
 import { consumeResults, type ConsumerOptions } from "../../../sink/src/consume-results.ts";
 import type { DocumentStore } from "../../../sink/src/ports.ts";
 import { StreamError } from "../../src/errors.ts";
@@ -17,11 +18,14 @@ type BatchHeader = Parameters<BatchHandler["batch"]>[2];
 /** The results topic and the group that reads it. */
 export type ResultsGroup = { readonly topic: Topic<AdStats>; readonly coordinator: Coordinator };
 
+/** What the simulated sink needs of an applier. */
+type SimulatedApplier = Pick<ResultApplier, "apply" | "forget">;
+
 export type MakeApplier = (
   store: DocumentStore,
   process: SimulatedProcess,
   away: (away: boolean) => void,
-) => ResultApplier;
+) => SimulatedApplier;
 
 /** The applier of the sink itself. */
 export const realApplier: MakeApplier = (store, process, away) => {
@@ -62,7 +66,7 @@ export class SinkProcess {
     world: World,
     name: string,
     group: ResultsGroup,
-    applier: (process: SimulatedProcess, away: (away: boolean) => void) => ResultApplier,
+    applier: (process: SimulatedProcess, away: (away: boolean) => void) => SimulatedApplier,
     onKill: () => void,
   ) {
     this.process = new SimulatedProcess(world, name, onKill);
@@ -74,7 +78,7 @@ export class SinkProcess {
     void this.#run(made, () => storeAway);
   }
 
-  async #run(applier: ResultApplier, storeAway: () => boolean): Promise<void> {
+  async #run(applier: SimulatedApplier, storeAway: () => boolean): Promise<void> {
     const { process } = this;
     const { world } = process;
     const options: ConsumerOptions = {
@@ -84,7 +88,7 @@ export class SinkProcess {
         const results = await this.#read(partition, bytes, fromOffset);
         return { results, records: [], refused: [] };
       },
-      applier,
+      applier: { ...applier, documentId: (result) => resultDocumentId(result) },
       async deadLetters() {},
       clock: process.clock,
       random: () => world.random.next(),

@@ -1,4 +1,4 @@
-import type { AdStatsDocument } from "@adstream/contracts/documents";
+import type { ResultDocument } from "@adstream/contracts/documents";
 import { describe, expect, test } from "vitest";
 
 import { mergeResults } from "../../src/merge.ts";
@@ -111,18 +111,18 @@ export function describeDocumentStore(backend: string, open: () => Promise<Docum
   });
 }
 
-function documentOf(given: Parameters<typeof adResult>[0]): AdStatsDocument {
+function documentOf(given: Parameters<typeof adResult>[0]): ResultDocument {
   return mergeResults(undefined, [adResult(given)], at)!;
 }
 
 function mergedWith(
-  document: AdStatsDocument,
+  document: ResultDocument,
   given: Parameters<typeof adResult>[0],
-): AdStatsDocument {
+): ResultDocument {
   return mergeResults(document, [adResult(given)], at)!;
 }
 
-function figures({ _id, ad_id, window, ...rest }: AdStatsDocument): DocumentFigures {
+function figures({ _id, ad_id, window, ...rest }: ResultDocument): DocumentFigures {
   void [_id, ad_id, window];
   return rest;
 }

@@ -1,11 +1,11 @@
-import type { AdStatsDocument } from "@adstream/contracts/documents";
+import type { ResultDocument } from "@adstream/contracts/documents";
 
 import type { DocumentStore, DocumentUpdate, WriteOutcome } from "../../src/ports.ts";
 
 export type MemoryStore = DocumentStore & {
-  readonly documents: Map<string, AdStatsDocument>;
+  readonly documents: Map<string, ResultDocument>;
   /** Every document ever written, in order. */
-  readonly history: AdStatsDocument[];
+  readonly history: ResultDocument[];
   readonly calls: { finds: number; writes: number };
 };
 
@@ -14,11 +14,11 @@ export type WriteStep = () => "matched" | "upserted" | "missed";
 
 /** What MongoDB does with the calls of the port, one write at a time, in memory. */
 export function memoryStore(): MemoryStore {
-  const documents = new Map<string, AdStatsDocument>();
-  const history: AdStatsDocument[] = [];
+  const documents = new Map<string, ResultDocument>();
+  const history: ResultDocument[] = [];
   const calls = { finds: 0, writes: 0 };
 
-  function save(document: AdStatsDocument): void {
+  function save(document: ResultDocument): void {
     documents.set(document._id, structuredClone(document));
     history.push(structuredClone(document));
   }
@@ -48,10 +48,10 @@ export function runBulk(steps: readonly WriteStep[]): WriteOutcome {
 }
 
 export function bulkSteps(
-  documents: ReadonlyMap<string, AdStatsDocument>,
-  save: (document: AdStatsDocument) => void,
+  documents: ReadonlyMap<string, ResultDocument>,
+  save: (document: ResultDocument) => void,
   updates: readonly DocumentUpdate[],
-  inserts: readonly AdStatsDocument[],
+  inserts: readonly ResultDocument[],
 ): WriteStep[] {
   return [
     ...updates.map(({ id, rev, set }) => () => {
