@@ -113,6 +113,8 @@ function gatedPublisher(answered: () => Promise<void>): typeof openPublisher {
     const real = await openPublisher(options);
     return {
       maxRecordBytes: real.maxRecordBytes,
+      openBlocks: (topic) => real.openBlocks(topic),
+      publishBlocks: (blocks) => real.publishBlocks(blocks),
       async publish(records) {
         await real.publish(records);
         await answered();

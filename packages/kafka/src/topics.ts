@@ -27,13 +27,14 @@ export type TopicDescription = {
 };
 
 const brokersDefault = -1;
-const deletionPatienceMs = 30_000;
-const deletionPollMs = 100;
+/** How long a broker may take to make or delete a topic. */
+const patienceMs = 30_000;
+const pollMs = 100;
 
 /**
  * Creates what is missing. A topic that exists stays as it is, its partitions and settings included.
  *
- * @throws {StreamError} SERVER_UNAVAILABLE (retry), NOT_AUTHORIZED, INTERNAL with the broker's reason
+ * @throws {StreamError} SERVER_UNAVAILABLE (retry), also when one is not there after 30 s; NOT_AUTHORIZED, INTERNAL with the broker's reason
  */
 export function createTopics(
   kafka: KafkaConnection,
@@ -44,6 +45,8 @@ export function createTopics(
     // One by one: of several kafkajs does not say which existed.
     for (const { topic, partitions, replicationFactor, config = {} } of specs) {
       const created = await admin.createTopics({
+        // kafkajs' own wait gives up where a busy broker does not know its new topic yet.
+        waitForLeaders: false,
         topics: [
           {
             topic,
@@ -53,6 +56,7 @@ export function createTopics(
           },
         ],
       });
+      await waitUntil("there", admin, topic);
       outcomes.push({ topic, outcome: created ? "created" : "exists" });
     }
     return outcomes;
@@ -85,7 +89,7 @@ export function deleteTopics(kafka: KafkaConnection, topics: readonly string[]):
     }
     if (there.length === 0) return there;
     await admin.deleteTopics({ topics: there });
-    for (const topic of there) await waitUntilGone(admin, topic);
+    for (const topic of there) await waitUntil("gone", admin, topic);
     return there;
   });
 }
@@ -141,12 +145,13 @@ async function ownConfig(admin: Admin, topic: string): Promise<Record<string, st
   return Object.fromEntries(entries.map((entry) => [entry.configName, entry.configValue]));
 }
 
-async function waitUntilGone(admin: Admin, topic: string): Promise<void> {
-  const end = performance.now() + deletionPatienceMs;
-  while ((await partitionsOf(admin, topic)) !== undefined) {
+async function waitUntil(wanted: "there" | "gone", admin: Admin, topic: string): Promise<void> {
+  const end = performance.now() + patienceMs;
+  while (((await partitionsOf(admin, topic)) === undefined) === (wanted === "there")) {
     if (performance.now() > end) {
-      throw new StreamError("SERVER_UNAVAILABLE", "retry", `${topic} is still being deleted`);
+      const text = `${topic} is still being ${wanted === "there" ? "created" : "deleted"}`;
+      throw new StreamError("SERVER_UNAVAILABLE", "retry", text);
     }
-    await new Promise((resolve) => setTimeout(resolve, deletionPollMs));
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }

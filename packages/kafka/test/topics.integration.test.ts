@@ -37,6 +37,15 @@ test("topics are created with their settings; what exists stays as it is", async
   });
 });
 
+test("a topic that its broker does not know yet is waited for", async () => {
+  const { kafka, broker } = fixture;
+  const slow = { apiKey: 3, topic: "slow", count: 3, action: { errorCode: 3 } } as const;
+  const fault = broker.faults.add(slow);
+  const outcomes = await createTopics(kafka, [{ topic: "slow", partitions: 1 }]);
+  expect(outcomes).toEqual([{ topic: "slow", outcome: "created" }]);
+  expect(fault.hits).toBe(3);
+});
+
 test("a description counts records per partition and says what does not exist", async () => {
   const topic = await fixture.topic(1);
   await using publisher = await openPublisher(fixture);
