@@ -38,11 +38,17 @@ export const rawLogEnvironment = {
   ALLOWED_LATENESS: durationOrZero.prefault("0s"),
 } as const;
 
+/** The rules of other jobs are not written down a second time here: rather no audit than one that says nothing. */
+const countedJob = z
+  .string()
+  .refine((job) => job === "ad-stats", "must be ad-stats: other jobs cannot be counted again yet");
+
 /** What `pnpm verify` reads: the servers, and the rules that the processor counts by. */
 export const environment = z
   .object({
     ...rawLogEnvironment,
     ...mongoEnvironment,
+    JOB: countedJob.default("ad-stats"),
     ...httpEnvironment,
     ...logEnvironment,
     EMIT: oneOf(["early", "final"]).default("early"),
