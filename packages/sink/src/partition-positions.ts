@@ -19,6 +19,8 @@ export class PartitionPositions {
   readonly #reached = new Map<number, Reached>();
   /** Partitions of this assignment that are further than their committed offset. */
   readonly #uncommitted = new Set<number>();
+  /** Partitions of this assignment for which the group had no offset. */
+  readonly #unknownToGroup = new Set<number>();
 
   constructor(options: Options, ended: AbortSignal) {
     this.#options = options;
@@ -29,6 +31,7 @@ export class PartitionPositions {
   clear(): void {
     this.#expected.clear();
     this.#uncommitted.clear();
+    this.#unknownToGroup.clear();
   }
 
   /**
@@ -53,7 +56,10 @@ export class PartitionPositions {
    */
   #standing(partition: number, info: CommittedInfo): CommittedInfo {
     const { committed, note } = info;
-    if (committed === undefined) return { ...info, ...this.#reached.get(partition) };
+    if (committed === undefined) {
+      this.#unknownToGroup.add(partition);
+      return { ...info, ...this.#reached.get(partition) };
+    }
     this.#reached.set(partition, note === undefined ? { committed } : { committed, note });
     return info;
   }
@@ -66,6 +72,8 @@ export class PartitionPositions {
     const expected = this.#expected.get(partition);
     if (expected === undefined || fromOffset >= expected.offset) return fromOffset;
     expectCanary({ topic: this.#options.topic, partition }, expected.canary, header);
+    // Nothing may come behind it for long, and until then the group would know of no offset.
+    if (this.#unknownToGroup.has(partition)) this.#uncommitted.add(partition);
     return expected.offset;
   }
 

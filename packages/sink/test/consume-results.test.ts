@@ -285,6 +285,19 @@ describe("an assignment", () => {
       await expect(ended).rejects.toMatchObject({ code: "LOG_REPLACED", exitCode: 78 });
     });
 
+    test("commits again what it applied, where that still lies there", async () => {
+      const { source, clock, applied } = await startConsumer();
+      await source.deliver(0, 0, 5);
+      await clock.advance(50);
+      source.infos.set(0, { low: 0, high: 5 });
+      source.handler.assigned([0]);
+      await clock.settle();
+      expect(await source.deliver(0, 0, 5)).toBe("done");
+      await clock.advance(2_050);
+      expect(source.calls).toEqual(["start 0 at 4", "commit 0 at 5"]);
+      expect(applied).toEqual([5]);
+    });
+
     test("begins at the start of a partition of which nothing was ever applied", async () => {
       const { source, clock } = await startConsumer([0, 1]);
       await source.deliver(0, 0, 5);
