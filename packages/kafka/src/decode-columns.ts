@@ -8,13 +8,7 @@ import {
 import { createCursor, extendedBytes } from "./byte-cursor.ts";
 import type { ColumnReader } from "./event-projection.ts";
 import type { OpenBatch } from "./record-batch.ts";
-import {
-  createFrame,
-  expectBodyEnd,
-  readRecordFrame,
-  recordTime,
-  type RecordFrame,
-} from "./record-frame.ts";
+import { createFrame, expectBodyEnd, readRecordFrame, recordTime } from "./record-frame.ts";
 import { frameBytes, frameSchemaId } from "./wire-format.ts";
 
 /**
@@ -65,7 +59,13 @@ export function decodeColumns(
     columns.recordKeyLength[row] = frame.keyLength;
     columns.recordValueStart[row] = frame.valueStart;
     columns.recordValueLength[row] = frame.valueLength;
-    const schemaId = schemaIdOf(body, frame, headBytes);
+    // Or minus the number of a reason.
+    const schemaId =
+      frame.valueLength < 0
+        ? -nullValue
+        : headBytes === 0
+          ? unframed
+          : frameSchemaId(body, frame.valueStart, frame.valueLength);
     if (schemaId < 0) {
       columns.rejected[row++] = -schemaId;
       continue;
@@ -89,14 +89,4 @@ export function decodeColumns(
   columns.bytes = extendedBytes(value);
   columns.count = row;
   return undefined;
-}
-
-/** Minus the number of a reason where there is none. */
-function schemaIdOf(
-  body: Uint8Array,
-  { valueStart, valueLength }: RecordFrame,
-  headBytes: number,
-): number {
-  if (valueLength < 0) return -nullValue;
-  return headBytes === 0 ? unframed : frameSchemaId(body, valueStart, valueLength);
 }
