@@ -3,7 +3,7 @@ import { createTopics, deleteTopics } from "@adstream/kafka/topics";
 import { expect, test } from "vitest";
 import type { ServiceName, ServiceProcess } from "../../src/service-process.ts";
 import { openPipeline, type Pipeline, produced } from "./fixture/pipeline.ts";
-import { startFlow } from "./fixture/proxied.ts";
+import { patient, startFlow } from "./fixture/proxied.ts";
 
 type Reader = { readonly service: ServiceName; readonly variable: string };
 
@@ -15,7 +15,7 @@ const readers: readonly Reader[] = [
 /** A pipeline that has written something, with all of its services stopped. */
 async function stoppedPipeline(): Promise<Pipeline> {
   await using opening = new AsyncDisposableStack();
-  const pipeline = opening.use(await openPipeline({ partitions: 1 }));
+  const pipeline = opening.use(await openPipeline({ partitions: 1, settings: patient }));
   const flow = await startFlow({ pipeline, settings: {} });
   expect(await flow.producer.stop()).toMatchObject({ code: 0 });
   await pipeline.drained(flow.processor);
@@ -81,7 +81,7 @@ test("topic recreated and shorter: a processor halts with 78", async () => {
 test.each(readers)(
   "topic recreated while it is read: the $service ends, and does not go on in it",
   async ({ service, variable }) => {
-    await using pipeline = await openPipeline({ partitions: 1 });
+    await using pipeline = await openPipeline({ partitions: 1, settings: patient });
     const flow = await startFlow({ pipeline, settings: {} });
     expect(await flow.producer.stop()).toMatchObject({ code: 0 });
     const reader = flow[service];
