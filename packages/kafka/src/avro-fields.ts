@@ -18,26 +18,28 @@ import {
   readVarlong,
   type ByteCursor,
 } from "./byte-cursor.ts";
-import type {
-  ColumnReader,
-  EventProjection,
-  NumberProjection,
-  TimeUnit,
+import {
+  type ColumnReader,
+  type EventProjection,
+  type MeasuredNumber,
+  measuredFields,
+  type TimeUnit,
 } from "./event-projection.ts";
+import {
+  idNotUtf8,
+  idSize,
+  keyNotUtf8,
+  keySize,
+  maxTimeMs,
+  notFinite,
+  notWhole,
+  outOfRange,
+  timeOutOfRange,
+} from "./field-rejections.ts";
 import { validUtf8 } from "./utf8.ts";
 
 const unreadableSchema = rejectCode("unreadable schema");
-const keySize = rejectCode("key empty or longer than 256 bytes");
-const keyNotUtf8 = rejectCode("key not UTF-8");
-const idSize = rejectCode("event id empty or longer than 256 bytes");
-const idNotUtf8 = rejectCode("event id not UTF-8");
-const notFinite = rejectCode("number not finite");
-const outOfRange = rejectCode("number out of range");
-const notWhole = rejectCode("number not whole");
-const timeOutOfRange = rejectCode("timestamp out of range");
 
-/** What `Date` can hold. */
-const maxTimeMs = 8.64e15;
 /** Varints of ints may hold more, and do where a writer is wrong. */
 const minInt = -(2 ** 31);
 const maxInt = 2 ** 31 - 1;
@@ -57,16 +59,8 @@ export type FieldUse = {
 };
 
 /** Uses of the projected fields, by the fields' names. */
-export function projectedFields({
-  key,
-  eventTime,
-  eventTimeUnit = "ms",
-  id,
-  numbers,
-  categories = [],
-  maxima = [],
-  whole = [],
-}: EventProjection): ReadonlyMap<string, FieldUse> {
+export function projectedFields(projection: EventProjection): ReadonlyMap<string, FieldUse> {
+  const { key, eventTime, eventTimeUnit = "ms", id } = projection;
   const uses = new Map<string, FieldUse>();
   const add = (field: string, use: FieldUse): void => {
     assert(!uses.has(field), "a projected field has one use");
@@ -75,23 +69,18 @@ export function projectedFields({
   add(key, keyUse);
   add(eventTime, timeUse(eventTimeUnit));
   if (id !== undefined) add(id, idUse);
-  let column = 0;
-  const measured = (number: NumberProjection): MeasuredNumber => ({
-    ...number,
-    whole: whole.includes(number.field),
-  });
-  for (const number of numbers) add(number.field, numberUse(measured(number), column++));
-  for (const category of categories) {
-    add(category.field, categoryUse(category, column));
-    column += category.counted.length;
-  }
-  for (const maximum of maxima) {
-    const summed = numbers.findIndex(({ field }) => field === maximum.field);
-    if (summed < 0) add(maximum.field, numberUse(measured(maximum), column++));
-    else {
-      assert.deepEqual(maximum, numbers[summed], "a number in two columns has one range");
-      uses.set(maximum.field, summedToo(measured(maximum), summed, column++));
+  for (const measured of measuredFields(projection)) {
+    if ("category" in measured) {
+      const { category, firstColumn } = measured;
+      add(category.field, categoryUse(category, firstColumn));
+      continue;
     }
+    const { number, columns } = measured;
+    const [column, second] = columns;
+    add(
+      number.field,
+      second === undefined ? numberUse(number, column) : summedToo(number, column, second),
+    );
   }
   return uses;
 }
@@ -217,8 +206,6 @@ const timeReaders: Readonly<Record<TimeUnit, ColumnReader>> = {
   us: readMicros,
   ns: readNanos,
 };
-
-type MeasuredNumber = NumberProjection & { readonly whole: boolean };
 
 function numberUse(projection: MeasuredNumber, column: number): FieldUse {
   const { min, max, default: fallback } = projection;

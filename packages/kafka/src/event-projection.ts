@@ -1,3 +1,5 @@
+import assert from "node:assert/strict";
+
 import type { RecordColumns } from "@adstream/engine/columns";
 
 import type { ByteCursor } from "./byte-cursor.ts";
@@ -57,4 +59,44 @@ export type ColumnReader = (cursor: ByteCursor, columns: RecordColumns, row: num
 export function valueColumns({ numbers, categories = [], maxima = [] }: EventProjection): number {
   const counted = categories.reduce((sum, category) => sum + category.counted.length, 0);
   return numbers.length + counted + maxima.length;
+}
+
+/** A measured field and the columns it fills. */
+export type MeasuredField =
+  | { readonly number: MeasuredNumber; readonly columns: readonly [number, number?] }
+  | { readonly category: CategoryProjection; readonly firstColumn: number };
+
+export type MeasuredNumber = NumberProjection & { readonly whole: boolean };
+
+/** Each field once: numbers, categories, and maxima that are not summed as well. A number that is fills two columns. */
+export function measuredFields({
+  numbers,
+  categories = [],
+  maxima = [],
+  whole = [],
+}: EventProjection): MeasuredField[] {
+  const measured = (number: NumberProjection): MeasuredNumber => ({
+    ...number,
+    whole: whole.includes(number.field),
+  });
+  const counted = categories.reduce((sum, category) => sum + category.counted.length, 0);
+  const firstMaximum = numbers.length + counted;
+  const summed = numbers.map((number, column): MeasuredField => {
+    const maximum = maxima.findIndex(({ field }) => field === number.field);
+    if (maximum < 0) return { number: measured(number), columns: [column] };
+    assert.deepEqual(maxima[maximum], number, "a number in two columns has one range");
+    return { number: measured(number), columns: [column, firstMaximum + maximum] };
+  });
+  let firstColumn = numbers.length;
+  const named = categories.map((category): MeasuredField => {
+    const at = firstColumn;
+    firstColumn += category.counted.length;
+    return { category, firstColumn: at };
+  });
+  const highest = maxima.flatMap((number, index): MeasuredField[] =>
+    numbers.some(({ field }) => field === number.field)
+      ? []
+      : [{ number: measured(number), columns: [firstMaximum + index] }],
+  );
+  return [...summed, ...named, ...highest];
 }

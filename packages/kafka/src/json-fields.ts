@@ -9,13 +9,25 @@ import {
 
 import { allowedTexts, countText, findText, notDeclared } from "./avro-categories.ts";
 import { appendExtra, type ByteCursor } from "./byte-cursor.ts";
-import type {
-  CategoryProjection,
-  ColumnReader,
-  EventProjection,
-  NumberProjection,
-  TimeUnit,
+import {
+  type CategoryProjection,
+  type ColumnReader,
+  type EventProjection,
+  type MeasuredNumber,
+  measuredFields,
+  type TimeUnit,
 } from "./event-projection.ts";
+import {
+  idNotUtf8,
+  idSize,
+  keyNotUtf8,
+  keySize,
+  maxTimeMs,
+  notFinite,
+  notWhole,
+  outOfRange,
+  timeOutOfRange,
+} from "./field-rejections.ts";
 import { readNumber, readQuotient } from "./json-numbers.ts";
 import { ascii, beginsNumber, skipString, skipValue } from "./json-scan.ts";
 import { unescaped } from "./json-text.ts";
@@ -32,49 +44,19 @@ export type JsonField = {
 };
 
 const otherType = rejectCode("JSON value of another type");
-const keySize = rejectCode("key empty or longer than 256 bytes");
-const keyNotUtf8 = rejectCode("key not UTF-8");
-const idSize = rejectCode("event id empty or longer than 256 bytes");
-const idNotUtf8 = rejectCode("event id not UTF-8");
-const notFinite = rejectCode("number not finite");
-const outOfRange = rejectCode("number out of range");
-const notWhole = rejectCode("number not whole");
-const timeOutOfRange = rejectCode("timestamp out of range");
 
-/** What `Date` can hold. */
-const maxTimeMs = 8.64e15;
 /** Digits of a unit behind those of a millisecond. */
 const unitDigits: Readonly<Record<TimeUnit, number>> = { ms: 0, us: 3, ns: 6 };
 
 /** In an order of their own: key, event time, id, numbers, categories, maxima. */
-export function jsonFields({
-  key,
-  eventTime,
-  eventTimeUnit = "ms",
-  id,
-  numbers,
-  categories = [],
-  maxima = [],
-  whole = [],
-}: EventProjection): JsonField[] {
+export function jsonFields(projection: EventProjection): JsonField[] {
+  const { key, eventTime, eventTimeUnit = "ms", id } = projection;
   const fields = [keyField(key), timeField(eventTime, unitDigits[eventTimeUnit])];
   if (id !== undefined) fields.push(idField(id));
-  const counted = categories.reduce((sum, category) => sum + category.counted.length, 0);
-  const firstMaximum = numbers.length + counted;
-  for (const [column, number] of numbers.entries()) {
-    const maximum = maxima.findIndex(({ field }) => field === number.field);
-    if (maximum >= 0) assert.deepEqual(maxima[maximum], number, "one range");
-    const columns = maximum < 0 ? [column] : [column, firstMaximum + maximum];
-    fields.push(numberField(number, columns, whole.includes(number.field)));
-  }
-  let column = numbers.length;
-  for (const category of categories) {
-    fields.push(categoryField(category, column));
-    column += category.counted.length;
-  }
-  for (const [index, number] of maxima.entries()) {
-    if (numbers.some(({ field }) => field === number.field)) continue;
-    fields.push(numberField(number, [firstMaximum + index], whole.includes(number.field)));
+  for (const measured of measuredFields(projection)) {
+    if ("category" in measured) {
+      fields.push(categoryField(measured.category, measured.firstColumn));
+    } else fields.push(numberField(measured.number, measured.columns));
   }
   const names = new Set(fields.map(({ name }) => name.toString()));
   assert.equal(names.size, fields.length, "a projected field has one use");
@@ -159,9 +141,8 @@ function timeField(name: string, digits: number): JsonField {
 }
 
 function numberField(
-  { field, min, max, default: fallback }: NumberProjection,
-  targets: readonly number[],
-  whole: boolean,
+  { field, min, max, default: fallback, whole }: MeasuredNumber,
+  targets: readonly (number | undefined)[],
 ): JsonField {
   const store = (columns: RecordColumns, row: number, value: number): 0 => {
     for (let index = 0; index < targets.length; index++) {
