@@ -1,4 +1,3 @@
-import type { AdStats } from "./ad-stats.ts";
 import type { Result } from "./result-shape.ts";
 
 /** `_id` of the document of a (window, key), and key of its results: `<window start, ISO>/<key>`. */
@@ -16,12 +15,6 @@ let lastStart = { ms: 0, text: new Date(0).toISOString() };
 export type ResultSlot = Pick<Result, "version" | "status" | "count"> & {
   readonly [figure: string]: string | number | bigint;
 };
-
-/** That of ad-stats. */
-export type Slot = Pick<
-  AdStats,
-  "version" | "status" | "count" | "total_clicks" | "total_views" | "total_cost"
->;
 
 /** Name of a slot within `slots`; our own, so data never becomes a field name. */
 export function slotName(partition: number): `p${number}` {
@@ -42,25 +35,4 @@ export type ResultDocument = {
   /** Revision for the compare-and-set. */
   readonly rev: number;
   readonly [field: string]: unknown;
-};
-
-/** That of ad-stats; averages are per event. */
-export type AdStatsDocument = {
-  readonly _id: string;
-  readonly ad_id: string;
-  readonly window: { readonly start: Date; readonly end: Date };
-  readonly count: number;
-  readonly total_clicks: number;
-  readonly total_views: number;
-  readonly total_cost: number;
-  readonly avg_clicks: number;
-  readonly avg_views: number;
-  readonly avg_cost: number;
-  /** null when nobody viewed. */
-  readonly avg_cost_per_view: number | null;
-  readonly status: AdStats["status"];
-  readonly slots: Readonly<Record<string, Slot>>;
-  readonly updated_at: Date;
-  /** Revision for the compare-and-set. */
-  readonly rev: number;
 };
