@@ -25,7 +25,7 @@ export type EventChunk = {
 /** Event time goes on this fast. */
 const eventsPerMs = 20;
 /** Event times lag behind the log by up to this, uniformly; well within the processor's delay, so no event is late. */
-export const disorderMs = 2_000;
+const disorderMs = 2_000;
 export const chunkEvents = 20_000;
 
 /** Seeded events: half of them repeat the ad of the one before. */
@@ -37,16 +37,20 @@ export function* adEvents({ events, ads, seed, startMs }: EventOptions): Generat
     chunk.count = Math.min(chunkEvents, events - event);
     for (let row = 0; row < chunk.count; row++, event++) {
       if (random(2) === 0) ad = random(ads);
-      const logTime = startMs + Math.floor(event / eventsPerMs);
       chunk.ad[row] = ad;
-      chunk.logTime[row] = logTime;
-      chunk.time[row] = logTime - random(disorderMs);
-      chunk.clicks[row] = random(5);
-      chunk.views[row] = random(50);
-      chunk.cents[row] = random(1_000);
+      chunk.logTime[row] = startMs + Math.floor(event / eventsPerMs);
+      drawEvent(chunk, row, random);
     }
     yield chunk;
   }
+}
+
+/** Draws the rest of an event whose ad and log time are there. */
+export function drawEvent(chunk: EventChunk, row: number, random: (bound: number) => number): void {
+  chunk.time[row] = (chunk.logTime[row] ?? 0) - random(disorderMs);
+  chunk.clicks[row] = random(5);
+  chunk.views[row] = random(50);
+  chunk.cents[row] = random(1_000);
 }
 
 /** Length of the log in event time. */

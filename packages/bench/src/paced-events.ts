@@ -1,4 +1,4 @@
-import { createChunk, disorderMs, type EventChunk, chunkEvents, randomBelow } from "./ad-events.ts";
+import { chunkEvents, createChunk, drawEvent, type EventChunk, randomBelow } from "./ad-events.ts";
 import { arrivalGaps, type ArrivalModel, type Gaps } from "./arrivals.ts";
 
 /** A load: its events are a function of these alone. */
@@ -50,10 +50,7 @@ export function pacedEvents(load: Load): PacedEvents {
         if (random(2) === 0) ad = random(ads);
         chunk.ad[row] = ad;
         chunk.logTime[row] = logTime;
-        chunk.time[row] = logTime - random(disorderMs);
-        chunk.clicks[row] = random(5);
-        chunk.views[row] = random(50);
-        chunk.cents[row] = random(1_000);
+        drawEvent(chunk, row, random);
       }
       return chunk;
     },
