@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { type ArrivalModel, arrivalModels } from "./arrivals.ts";
+import { type ArrivalModel, arrivalModels } from "@adstream/traffic/arrivals";
 import { type Codec, codecs } from "./codecs.ts";
 import { count } from "./throughput-options.ts";
 

@@ -1,5 +1,5 @@
 import { chunkEvents, createChunk, drawEvent, type EventChunk, randomBelow } from "./ad-events.ts";
-import { arrivalGaps, type ArrivalModel, type Gaps } from "./arrivals.ts";
+import { arrivalGaps, type ArrivalModel, type Gaps } from "@adstream/traffic/arrivals";
 
 /** A load: its events are a function of these alone. */
 export type Load = {

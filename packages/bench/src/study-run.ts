@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { topicSpecs } from "@adstream/contracts/topics";
 import type { Admin, Kafka } from "kafkajs";
-import type { ArrivalModel } from "./arrivals.ts";
+import type { ArrivalModel } from "@adstream/traffic/arrivals";
 import { startMeasured, type Usage } from "./measured-process.ts";
 import { readAll } from "./read-results.ts";
 import { type Spread, spread } from "./result-latency.ts";

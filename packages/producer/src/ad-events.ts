@@ -1,8 +1,8 @@
 import { flaws } from "./bad-records.ts";
-import { randomAt } from "./random.ts";
+import { randomAt } from "@adstream/traffic/random";
 import type { AdEvent } from "@adstream/contracts/ad-event";
 import type { Flaw } from "./bad-records.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "@adstream/traffic/random";
 
 export type TrafficSettings = {
   /** Unsigned, 32 bits. */

@@ -10,7 +10,7 @@ import {
 } from "@adstream/service/environment";
 import { decimalNumber, oneOf, ratio, sound, wholeNumber } from "@adstream/service/fields";
 import { z } from "zod";
-import { arrivalModels } from "./arrivals.ts";
+import { arrivalModels } from "@adstream/traffic/arrivals";
 import { jobFormats } from "./jobs/job.ts";
 import type { FlagTable } from "@adstream/service/flags";
 import type { TrafficSettings } from "./ad-events.ts";

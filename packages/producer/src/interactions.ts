@@ -1,5 +1,5 @@
 import { adTypes, eventTypes } from "@adstream/contracts/ad-interaction";
-import { randomAt } from "./random.ts";
+import { randomAt } from "@adstream/traffic/random";
 import type { AdInteraction } from "@adstream/contracts/ad-interaction";
 
 /** What is drawn of an interaction: all but its times. */

@@ -6,12 +6,11 @@ import { openSchemaRegistry } from "@adstream/kafka/schema-registry";
 import { kafkaSettings, registrySettings } from "@adstream/service/connection-settings";
 import { reachServer } from "@adstream/service/reach-server";
 import { runService } from "@adstream/service/run-service";
-import { arrivalGaps } from "./arrivals.ts";
+import { seededGaps } from "@adstream/traffic/arrivals";
 import { environment, flags, trafficSettings } from "./config.ts";
 import { jobs } from "./jobs/jobs.ts";
 import { openPace } from "./pace.ts";
 import { publishTraffic } from "./publish.ts";
-import { randomAt } from "./random.ts";
 import { openTally, producerMetrics } from "./tally.ts";
 import { systemClock } from "@adstream/service/system-clock";
 import type { ServiceContext } from "@adstream/service/run-service";
@@ -19,8 +18,6 @@ import type { ProducerConfig } from "./config.ts";
 import type { Pace } from "./pace.ts";
 
 const statusEveryMs = 1_000;
-/** Arrivals and contents are drawn apart: other models bring the same events. */
-const arrivalsStream = -1;
 
 await runService({
   name: "producer",
@@ -72,10 +69,9 @@ async function main(context: ServiceContext<ProducerConfig>): Promise<void> {
 }
 
 function openConfiguredPace(config: ProducerConfig, startMs: number): Pace {
-  const random = randomAt(config.PRODUCER_SEED, arrivalsStream);
   const { PRODUCER_DURATION: durationMs } = config;
   return openPace({
-    gaps: arrivalGaps(config.PRODUCER_MODEL, config.PRODUCER_RATE, random),
+    gaps: seededGaps(config.PRODUCER_MODEL, config.PRODUCER_RATE, config.PRODUCER_SEED),
     startMs,
     maxBehindMs: config.PRODUCER_MAX_BEHIND,
     ...(durationMs === undefined ? {} : { endMs: startMs + durationMs }),

@@ -1,4 +1,4 @@
-import type { Gaps } from "./arrivals.ts";
+import type { Gaps } from "@adstream/traffic/arrivals";
 
 export type PaceOptions = {
   readonly gaps: Gaps;

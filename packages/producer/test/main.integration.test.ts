@@ -8,8 +8,7 @@ import { connectKafka } from "@adstream/kafka/connection";
 import { createTopics, describeTopics } from "@adstream/kafka/topics";
 import { openLog } from "@adstream/service/log";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { arrivalGaps } from "../src/arrivals.ts";
-import { randomAt } from "../src/random.ts";
+import { seededGaps } from "@adstream/traffic/arrivals";
 import type { ChildProcess } from "node:child_process";
 import type { Devstack } from "@adstream/devstack/start-devstack";
 
@@ -101,7 +100,7 @@ test("interactions of a Poisson schedule: 2 s of it, in JSON on the topic events
   const flags = ["--job=campaign-counts", "--model=poisson", "--rate=2000", "--duration=2s"];
   const { code, output, messages } = start([...flags, "--seed=5"]);
   expect([await code, output.err]).toEqual([0, ""]);
-  const next = arrivalGaps("poisson", 2_000, randomAt(5, -1));
+  const next = seededGaps("poisson", 2_000, 5);
   let scheduled = 0;
   for (let atMs = 0; atMs < 2_000; atMs += next()) scheduled++;
   expect(messages.at(-1)).toMatchObject({ produced: scheduled, events: scheduled });

@@ -1,9 +1,9 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { arrivalGaps, arrivalModels } from "../src/arrivals.ts";
+import { arrivalGaps, arrivalModels } from "@adstream/traffic/arrivals";
 import { openPace } from "../src/pace.ts";
-import { randomAt } from "../src/random.ts";
-import type { Gaps } from "../src/arrivals.ts";
+import { randomAt } from "@adstream/traffic/random";
+import type { Gaps } from "@adstream/traffic/arrivals";
 
 const noBound = Number.MAX_SAFE_INTEGER;
 

@@ -1,12 +1,12 @@
 import { RecordBlocks } from "@adstream/kafka/record-blocks";
 import { expect, test } from "vitest";
-import { arrivalGaps, arrivalModels } from "../src/arrivals.ts";
+import { arrivalGaps, arrivalModels } from "@adstream/traffic/arrivals";
 import { openPace } from "../src/pace.ts";
 import { publishTraffic } from "../src/publish.ts";
-import { randomAt } from "../src/random.ts";
+import { randomAt } from "@adstream/traffic/random";
 import { openTally } from "../src/tally.ts";
 import type { Clock } from "@adstream/service/system-clock";
-import type { ArrivalModel } from "../src/arrivals.ts";
+import type { ArrivalModel } from "@adstream/traffic/arrivals";
 import type { Moment, Traffic } from "../src/publish.ts";
 
 const wallStartMs = 1_700_000_000_000;

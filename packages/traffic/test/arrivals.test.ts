@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { arrivalGaps, arrivalModels } from "../src/arrivals.ts";
+import { arrivalGaps, arrivalModels, seededGaps } from "../src/arrivals.ts";
 import { randomAt } from "../src/random.ts";
 import type { ArrivalModel } from "../src/arrivals.ts";
 
@@ -34,7 +34,7 @@ test.each(arrivalModels)("%s: the mean rate is the one asked for", (model) => {
 
 test.each(arrivalModels)("%s: a seed has one schedule, and another seed another one", (model) => {
   const gaps = (seed: number): number[] => {
-    const next = arrivalGaps(model, rate, randomAt(seed, 0));
+    const next = seededGaps(model, rate, seed);
     return Array.from({ length: 1_000 }, () => next());
   };
   expect(gaps(1)).toEqual(gaps(1));

@@ -1,4 +1,4 @@
-import type { Random } from "./random.ts";
+import { type Random, randomAt } from "./random.ts";
 
 /** How records arrive. */
 export const arrivalModels = ["uniform", "poisson", "mmpp"] as const;
@@ -12,6 +12,14 @@ const rateRatio = 5;
 /** From either state to the other, at the end of each step: q12 = q21 = 0.5 per second. */
 const switchProbability = 0.5;
 const stepMs = 1_000;
+
+/** Arrivals and contents are drawn apart: other models bring the same events. */
+const arrivalsStream = -1;
+
+/** The gaps of a seeded producer: whoever has its seed can draw its schedule again. As `arrivalGaps` otherwise. */
+export function seededGaps(model: ArrivalModel, rate: number, seed: number): Gaps {
+  return arrivalGaps(model, rate, randomAt(seed, arrivalsStream));
+}
 
 /**
  * - uniform: the same gap every time;
