@@ -32,10 +32,14 @@ export const jobContracts = {
 
 export type JobName = keyof typeof jobContracts;
 
-/** The first one is the default. */
-export const jobNames = ["ad-stats", "campaign-counts"] as const satisfies readonly JobName[];
+/** As entered above. */
+export const jobNames: readonly JobName[] = Object.keys(jobContracts).filter(isJob);
 
 /** Defaults under a value of JOB; none under one that is no job. */
 export function jobDefaults(job: string | undefined): Readonly<Record<string, string>> {
-  return new Map<string, JobContract>(Object.entries(jobContracts)).get(job ?? "")?.defaults ?? {};
+  return job !== undefined && isJob(job) ? jobContracts[job].defaults : {};
+}
+
+function isJob(name: string): name is JobName {
+  return Object.hasOwn(jobContracts, name);
 }

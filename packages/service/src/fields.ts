@@ -27,9 +27,9 @@ export function decimalNumber(min: number, max: number): NumberField {
 export const ratio: NumberField = decimalNumber(0, 1);
 
 /** One of a few words, as written. */
-export function oneOf<const Words extends readonly [string, ...string[]]>(
-  words: Words,
-): z.ZodEnum<{ [Word in Words[number]]: Word }> {
+export function oneOf<const Word extends string>(
+  words: readonly Word[],
+): z.ZodEnum<{ [Each in Word]: Each }> {
   return z.enum(words, { error: `must be one of ${words.join(", ")}` });
 }
 
