@@ -16,6 +16,7 @@ export const usage = `usage: pnpm dlq list|show|redrive [flags]
   --json                   list and show: for programs
   --help                   this text
 
+JOB says whose topics these are and how events are read, as for the processor: JOB=campaign-counts pnpm dlq list
 A letter is redriven once, however often this is called, stopped half-way or run twice at a time: the events topic tells
 what was sent. A letter that fails again comes back with a new origin and may be redriven again, five times in all.
 First mend what was wrong, then redrive: register the schema, or start a processor that can read the records. A processor

@@ -7,13 +7,13 @@ import { kafkaSettings, registrySettings } from "@adstream/service/connection-se
 import { readEnvironment } from "@adstream/service/environment";
 import { openLog } from "@adstream/service/log";
 import { scrubber, Secret } from "@adstream/service/secret";
-import { rawLogEnvironment } from "@adstream/verify/config";
+import { defaults, rawLogEnvironment } from "@adstream/verify/config";
 import { z } from "zod";
 import { type Letter, readLetters } from "./letters.ts";
 import { LetterCount, listLines } from "./list.ts";
 import { type DlqOptions, dlqOptions, usage } from "./options.ts";
 import { runRedrive } from "./run-redrive.ts";
-import { decoder, showJson, showLines } from "./show.ts";
+import { decodeJson, decoder, showJson, showLines } from "./show.ts";
 
 /** What `pnpm dlq` reads. */
 export const environment = z.object(rawLogEnvironment);
@@ -50,7 +50,8 @@ export async function runDlq(host: DlqProcess): Promise<number> {
       host.stdout(usage);
       return 0;
     }
-    const config = readEnvironment(environment, { env: host.env, file: host.envFile });
+    const { env, envFile: file } = host;
+    const config = readEnvironment(environment, { env, file, defaults });
     secrets = Object.values(config).filter((value) => value instanceof Secret);
     const kafka = connectKafka(kafkaSettings(config, "adstream-dlq"), log);
     await requireKafka(kafka);
@@ -113,7 +114,8 @@ async function show(run: Run): Promise<number> {
     return 1;
   }
   const registry = openSchemaRegistry({ ...registrySettings(config), log });
-  const decode = decoder((id) => registry.fetchSchema(id), avroCodec);
+  const decodeAvro = decoder((id) => registry.fetchSchema(id), avroCodec);
+  const decode = config.EVENTS_FORMAT === "json" ? decodeJson : decodeAvro;
   const text = options.json
     ? JSON.stringify(await showJson(letter, decode), null, 2)
     : (await showLines(letter, decode)).join("\n");

@@ -3,6 +3,8 @@ import { openPublisher, type Publisher } from "@adstream/kafka/publisher";
 import { registrySettings } from "@adstream/service/connection-settings";
 import { openLog } from "@adstream/service/log";
 import { eventDecoder } from "@adstream/verify/decode-event";
+import { isSound } from "@adstream/verify/event";
+import { jobs } from "@adstream/verify/jobs/jobs";
 import { type Letter, readLetters } from "./letters.ts";
 import { redrive, type Redriven, sendDeadlineMs } from "./redrive.ts";
 import { RedriveLedger } from "./redrive-ledger.ts";
@@ -83,7 +85,7 @@ function redrivenLines({ sent, left, elsewhere }: Redriven): string[] {
   ];
 }
 
-/** What will become of them, about: judged by the schemas of now, and by how far the log has come in time. */
+/** What will become of them, about: judged by the job and the schemas of now, and by how far the log has come in time. */
 class Forecast {
   #late = 0;
   #unreadable = 0;
@@ -95,7 +97,12 @@ class Forecast {
   constructor(ledger: RedriveLedger, { config }: Run) {
     this.#ledger = ledger;
     this.#config = config;
-    this.#decode = eventDecoder(registrySettings(config));
+    this.#decode = eventDecoder({
+      job: jobs[config.JOB],
+      format: config.EVENTS_FORMAT,
+      registry: registrySettings(config),
+      withIds: false,
+    });
   }
 
   add(letter: Letter): void {
@@ -108,7 +115,7 @@ class Forecast {
     const { newest } = this.#ledger;
     const partition = keyPartition(key ?? Buffer.from(id), newest.size);
     const event = await this.#decode(value);
-    if (event === undefined) this.#unreadable += 1;
+    if (event === undefined || !isSound(event)) this.#unreadable += 1;
     else if (isLate(event.time, newest.get(partition) ?? -1, this.#rules)) this.#late += 1;
   }
 

@@ -59,6 +59,17 @@ function hexLines(value: Buffer): string[] {
   return left > 0 ? [...lines, `… ${left} more bytes (--json has them all)`] : lines;
 }
 
+/** Takes a value for JSON as a whole: its own text, with all the digits there are. */
+export async function decodeJson({ value }: Letter): Promise<string> {
+  const text = String(value);
+  try {
+    JSON.parse(text);
+    return text;
+  } catch (error) {
+    return `no: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
 /** Reads a value by the schema of its id as it is now. */
 export function decoder(
   fetchSchema: (id: number) => Promise<RegisteredSchema>,

@@ -1,4 +1,10 @@
-import type { CountedWindow, CountRules, ExpectedSlot } from "./count-partition.ts";
+import {
+  addFigures,
+  type CountedWindow,
+  type CountRules,
+  type ExpectedSlot,
+} from "./count-partition.ts";
+import type { CountedJob, Totals } from "./jobs/job.ts";
 
 /** A document as it lies in MongoDB, longs as bigints; whatever it holds is to be judged. */
 export type FoundDocument = Readonly<Record<string, unknown>> & { readonly _id: unknown };
@@ -9,7 +15,7 @@ export type ExpectedWindow = {
   readonly partitions: ReadonlyMap<number, CountedWindow>;
 };
 
-export type CompareRules = Pick<CountRules, "windowSizeMs"> & {
+export type CompareRules = Pick<CountRules, "windowSizeMs" | "job"> & {
   /** Offsets verified end before this, by partition; these partitions and no others are compared. */
   readonly ends: ReadonlyMap<number, number>;
   /** Every partition is among them, so that totals are known. */
@@ -31,9 +37,6 @@ export type Difference = {
 
 type Status = "early" | "final" | "corrected";
 type Expected = { readonly slots: Map<number, ExpectedSlot & { status: Status }> };
-
-const sums = ["count", "total_clicks", "total_views", "total_cost"] as const;
-type Sums = Record<(typeof sums)[number], number>;
 
 /** Holds the documents of one window against the log. One verdict for each document that is there or should be. */
 export function compareWindow(
@@ -64,8 +67,8 @@ function expectedDocuments({ start, partitions }: ExpectedWindow): Map<string, E
   const documents = new Map<string, Expected>();
   const time = new Date(start).toISOString();
   for (const [partition, { slots, closed }] of [...partitions].sort(([a], [b]) => a - b)) {
-    for (const [adId, slot] of slots) {
-      const id = `${time}/${adId}`;
+    for (const [key, slot] of slots) {
+      const id = `${time}/${key}`;
       const document = documents.get(id) ?? { slots: new Map() };
       documents.set(id, document);
       const status = closed ? (slot.corrected ? "corrected" : "final") : "early";
@@ -84,7 +87,9 @@ function judge(
   const slots = new Map(Object.entries(fieldsOf(document["slots"])));
   if (moving(slots, rules)) return { verdict: "unfinished", problems: [] };
   if (wanted === undefined) {
-    const ours = [...slots].filter(([name, slot]) => compared(name, rules) && !emptied(slot));
+    const ours = [...slots].filter(
+      ([name, slot]) => compared(name, rules) && !emptied(slot, rules.job),
+    );
     if (ours.length === 0 && slots.size > 0) return { verdict: "equal", problems: [] };
     const count = show(document["count"]);
     return { verdict: "extra", problems: [`expected no document, found a count of ${count}`] };
@@ -118,21 +123,22 @@ function compared(name: string, { ends, allPartitions }: CompareRules): boolean 
   return allPartitions || ends.has(Number(name.slice(1)));
 }
 
-/** Left behind by an upgrade that counts otherwise (protocol 2.6). */
-function emptied(slot: unknown): boolean {
+/** Left behind by an upgrade that counts otherwise (protocol 2.6). A maximum of nothing may be anything. */
+function emptied(slot: unknown, { figures }: CountedJob): boolean {
   const fields = fieldsOf(slot);
-  return sums.every((name) => Number(fields[name]) === 0);
+  const summed = Object.keys(figures).filter((name) => figures[name] === "sum");
+  return ["count", ...summed].every((name) => Number(fields[name]) === 0);
 }
 
 function identityProblems(
   document: FoundDocument,
   start: number,
-  { windowSizeMs }: CompareRules,
+  { windowSizeMs, job }: CompareRules,
 ): string[] {
   const { start: from, end } = fieldsOf(document["window"]);
-  const adId = String(document._id).slice(new Date(start).toISOString().length + 1);
+  const key = String(document._id).slice(new Date(start).toISOString().length + 1);
   return [
-    ...differs("ad_id", adId, document["ad_id"]),
+    ...differs(job.key, key, document[job.key]),
     ...differs("window.start", start, from instanceof Date ? from.getTime() : from),
     ...differs("window.end", start + windowSizeMs, end instanceof Date ? end.getTime() : end),
   ];
@@ -147,14 +153,16 @@ function slotProblems(
   for (const [partition, slot] of slots) {
     const name = `slots.p${partition}`;
     const fields = fieldsOf(found.get(`p${partition}`));
-    for (const sum of sums) problems.push(...differs(`${name}.${sum}`, slot[sum], fields[sum]));
+    for (const [figure, value] of Object.entries({ count: slot.count, ...slot.figures })) {
+      problems.push(...differs(`${name}.${figure}`, value, fields[figure]));
+    }
     problems.push(...differs(`${name}.status`, slot.status, fields["status"]));
     if (logPosition(fields["version"]) > 0) continue;
     problems.push(`${name}.version: expected a version, found ${show(fields["version"])}`);
   }
   for (const [name, slot] of found) {
     const known = /^p\d+$/.test(name) && slots.has(Number(name.slice(1)));
-    if (known || !compared(name, rules) || emptied(slot)) continue;
+    if (known || !compared(name, rules) || emptied(slot, rules.job)) continue;
     problems.push(
       `slots.${name}: expected none, found a count of ${show(fieldsOf(slot)["count"])}`,
     );
@@ -162,56 +170,56 @@ function slotProblems(
   return problems;
 }
 
-/** The eight figures and the status: from the log where all of it was read, else from the slots beside them. */
+/** Figures, ratios and the status: from the log where all of it was read, else from the slots beside them. */
 function totalProblems(
   { slots }: Expected,
   found: ReadonlyMap<string, unknown>,
   document: FoundDocument,
-  { allPartitions }: CompareRules,
+  { allPartitions, job }: CompareRules,
 ): string[] {
-  const parts: readonly (Sums & { readonly status: unknown })[] = allPartitions
+  const parts: readonly Part[] = allPartitions
     ? [...slots.values()]
-    : [...found.values()].map((slot) => {
-        const fields = fieldsOf(slot);
-        const [count = 0, total_clicks = 0, total_views = 0, total_cost = 0] = sums.map((name) =>
-          Number(fields[name]),
-        );
-        return { count, total_clicks, total_views, total_cost, status: fields["status"] };
-      });
-  const total = { count: 0, total_clicks: 0, total_views: 0, total_cost: 0 };
-  for (const part of parts) for (const name of sums) total[name] += part[name];
+    : [...found.values()].filter((slot) => !emptied(slot, job)).map((slot) => partOf(slot, job));
+  const total = totalOf(parts, job);
   const statuses = new Set(parts.map(({ status }) => status));
   const worst = (["early", "corrected"] as const).find((one) => statuses.has(one));
   return [
-    ...Object.entries(figuresOf(total)).flatMap(([name, figure]) => {
+    ...Object.entries({ ...total, ...job.ratios(total) }).flatMap(([name, figure]) => {
       return differs(name, figure, document[name]);
     }),
     ...differs("status", worst ?? "final", document["status"]),
   ];
 }
 
-/** Totals and averages of a document. */
-function figuresOf(total: Sums): Readonly<Record<string, number | null>> {
-  const { count, total_clicks, total_views, total_cost } = total;
+type Part = Pick<ExpectedSlot, "count" | "figures"> & { readonly status: unknown };
+
+/** A slot as it lies in MongoDB. */
+function partOf(slot: unknown, { figures }: CountedJob): Part {
+  const fields = fieldsOf(slot);
+  const found = Object.keys(figures).map((name): [string, number] => [name, Number(fields[name])]);
   return {
-    count,
-    total_clicks,
-    total_views,
-    total_cost,
-    avg_clicks: total_clicks / count,
-    avg_views: total_views / count,
-    avg_cost: total_cost / count,
-    avg_cost_per_view: total_views === 0 ? null : total_cost / total_views,
+    count: Number(fields["count"]),
+    figures: Object.fromEntries(found),
+    status: fields["status"],
   };
 }
 
-/** Floats may be added in another order (protocol 2.2). */
+/** @param parts at least one */
+function totalOf(parts: readonly Part[], job: CountedJob): Totals {
+  const [first, ...others] = parts;
+  const figures = { ...first?.figures };
+  for (const other of others) addFigures(figures, other.figures, job);
+  return { ...figures, count: parts.reduce((sum, { count }) => sum + count, 0) };
+}
+
+/** Floats may be added in another order (protocol 2.2). Whole numbers have none: a second of today is beyond it. */
 const tolerance = 1e-9;
 
 /** Whether a stored figure is the expected one. */
 function sameFigure(expected: number | null, found: unknown): boolean {
   const actual = typeof found === "bigint" ? Number(found) : found;
   if (expected === null || typeof actual !== "number") return expected === actual;
+  if (Number.isSafeInteger(expected) && Number.isSafeInteger(actual)) return expected === actual;
   const scale = Math.max(Math.abs(expected), Math.abs(actual));
   return expected === actual || Math.abs(expected - actual) <= tolerance * scale;
 }

@@ -1,3 +1,4 @@
+import { jobDefaults, jobNames } from "@adstream/contracts/jobs";
 import {
   duration,
   durationBetween,
@@ -5,6 +6,8 @@ import {
   durationOrZero,
 } from "@adstream/service/durations";
 import {
+  type DefaultTexts,
+  eventsFormatEnvironment,
   httpEnvironment,
   kafkaEnvironment,
   logEnvironment,
@@ -16,6 +19,7 @@ import {
 import { oneOf, sound } from "@adstream/service/fields";
 import type { FlagTable } from "@adstream/service/flags";
 import { z } from "zod";
+import { jobs } from "./jobs/jobs.ts";
 
 const isoTime = z.string().transform((text, context): number => {
   const time = /^\d{4}-\d{2}-\d{2}/.test(text.trim()) ? Date.parse(text.trim()) : Number.NaN;
@@ -25,10 +29,12 @@ const isoTime = z.string().transform((text, context): number => {
   return z.NEVER;
 });
 
-/** How to get at the raw records, and when they are late. Durations are milliseconds here. */
+/** How to get at the raw records, what they say, and when they are late. Durations are milliseconds here. */
 export const rawLogEnvironment = {
   ...kafkaEnvironment,
   ...registryEnvironment,
+  JOB: oneOf(jobNames).default("ad-stats"),
+  ...eventsFormatEnvironment,
   EVENTS_TOPIC: topicsEnvironment.EVENTS_TOPIC,
   DEAD_LETTER_TOPIC: topicsEnvironment.DEAD_LETTER_TOPIC,
   LATE_TOPIC: topicsEnvironment.LATE_TOPIC,
@@ -38,17 +44,14 @@ export const rawLogEnvironment = {
   ALLOWED_LATENESS: durationOrZero.prefault("0s"),
 } as const;
 
-/** The rules of other jobs are not written down a second time here: rather no audit than one that says nothing. */
-const countedJob = z
-  .string()
-  .refine((job) => job === "ad-stats", "must be ad-stats: other jobs cannot be counted again yet");
+/** Of the job that is named. */
+export const defaults: DefaultTexts = (given) => jobDefaults(given("JOB"));
 
 /** What `pnpm verify` reads: the servers, and the rules that the processor counts by. */
 export const environment = z
   .object({
     ...rawLogEnvironment,
     ...mongoEnvironment,
-    JOB: countedJob.default("ad-stats"),
     ...httpEnvironment,
     ...logEnvironment,
     EMIT: oneOf(["early", "final"]).default("early"),
@@ -61,6 +64,11 @@ export const environment = z
     VERIFY_SAMPLE: durationBetween("1s", "24h").prefault("10m"),
     VERIFY_SETTLE: durationBetween("1ms", "1h").prefault("30s"),
     VERIFY_MARGIN: durationOrZero.prefault("1m"),
+  })
+  .refine((env) => env.DEDUPLICATE === "off" || jobs[env.JOB].eventId !== undefined, {
+    path: ["DEDUPLICATE"],
+    when: sound("DEDUPLICATE", "JOB"),
+    error: "must be off: the events of this JOB have no id",
   })
   .refine((env) => (env.VERIFY_FROM === undefined) === (env.VERIFY_TO === undefined), {
     path: ["VERIFY_TO"],
@@ -82,7 +90,7 @@ export type VerifyConfig = Readonly<z.output<typeof environment>>;
 
 /** From the variables of a pipeline alone: no `.env`, no flags. @throws {ConfigError} */
 export function configFrom(env: Readonly<Record<string, string | undefined>>): VerifyConfig {
-  return readEnvironment(environment, { env, file: null });
+  return readEnvironment(environment, { env, file: null, defaults });
 }
 
 export const flags: FlagTable = {

@@ -1,8 +1,10 @@
 import { type Event, isSound } from "./event.ts";
+import type { CountedJob } from "./jobs/job.ts";
 import { SeenIds } from "./seen-ids.ts";
 
 /** Durations in milliseconds; the words are those of design section 3. */
 export type CountRules = {
+  readonly job: CountedJob;
   readonly windowSizeMs: number;
   readonly windowSlideMs: number;
   readonly watermarkDelayMs: number;
@@ -15,9 +17,8 @@ export type CountRules = {
 /** What one partition contributes to one document. */
 export type ExpectedSlot = {
   count: number;
-  total_clicks: number;
-  total_views: number;
-  total_cost: number;
+  /** Those of the job. */
+  readonly figures: Record<string, number>;
   /** Changed after its window was final. */
   corrected: boolean;
 };
@@ -26,7 +27,7 @@ export type ExpectedSlot = {
 export type CountedWindow = {
   /** Epoch ms. */
   readonly start: number;
-  /** By ad id. */
+  /** By key. */
   readonly slots: ReadonlyMap<string, ExpectedSlot>;
   /** The watermark reached its end. */
   readonly closed: boolean;
@@ -126,15 +127,13 @@ export class PartitionCounter {
       this.#windows.set(start, window);
       this.#nextExpiry = Math.min(this.#nextExpiry, start);
     }
-    let slot = window.get(event.adId);
+    const slot = window.get(event.key);
     if (slot === undefined) {
-      slot = { count: 0, total_clicks: 0, total_views: 0, total_cost: 0, corrected: false };
-      window.set(event.adId, slot);
+      window.set(event.key, { count: 1, figures: { ...event.figures }, corrected: closed });
+      return;
     }
     slot.count += 1;
-    slot.total_clicks += event.clicks;
-    slot.total_views += event.views;
-    slot.total_cost += event.cost;
+    addFigures(slot.figures, event.figures, this.#rules.job);
     if (closed) slot.corrected = true;
   }
 
@@ -154,6 +153,18 @@ export class PartitionCounter {
     const slots = this.#windows.get(start) ?? new Map<string, ExpectedSlot>();
     this.#windows.delete(start);
     return { start, slots, closed: start + this.#rules.windowSizeMs <= this.watermark };
+  }
+}
+
+/** Adds up what is summed, and keeps the higher one of what is a maximum. */
+export function addFigures(
+  into: Record<string, number>,
+  more: Readonly<Record<string, number>>,
+  { figures }: CountedJob,
+): void {
+  for (const name in figures) {
+    const [before = 0, value = 0] = [into[name], more[name]];
+    into[name] = figures[name] === "sum" ? before + value : Math.max(before, value);
   }
 }
 

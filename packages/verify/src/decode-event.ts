@@ -1,5 +1,8 @@
-import avro, { type Type } from "avsc";
+import { avroReader } from "./avro-fields.ts";
 import type { Event } from "./event.ts";
+import type { Fields } from "./fields.ts";
+import type { CountedJob } from "./jobs/job.ts";
+import { jsonFields } from "./json-fields.ts";
 
 export type RegistryAddress = {
   readonly url: string;
@@ -7,30 +10,59 @@ export type RegistryAddress = {
   readonly password?: string | undefined;
 };
 
-/** Reads Confluent-framed Avro; undefined for what nobody can read. An unreachable registry is an error. */
-export function eventDecoder(
-  registry: RegistryAddress,
-): (value: Buffer | null) => Promise<Event | undefined> {
-  const types = new Map<number, Promise<Type | undefined>>();
+export type EventValues = {
+  readonly job: CountedJob;
+  /** Avro in Confluent's frame, or plain JSON, which needs no registry. */
+  readonly format: "avro" | "json";
+  readonly registry: RegistryAddress;
+  /** Reads the ids of events, too: one that is none spoils its event. */
+  readonly withIds: boolean;
+};
+
+export type EventDecoder = (value: Buffer | null) => Promise<Event | undefined>;
+
+/** Reads events of a job; undefined for what nobody can read. An unreachable registry is an error. */
+export function eventDecoder({ job, format, registry, withIds }: EventValues): EventDecoder {
+  const fieldsOf = format === "json" ? readJson : framedReader(registry);
+  const idField = withIds ? job.eventId : undefined;
   return async (value) => {
-    if (value === null || value.length < 5 || value[0] !== 0) return undefined;
-    const id = value.readUInt32BE(1);
-    const known = types.get(id) ?? fetchType(registry, id);
-    types.set(id, known);
-    const type = await known;
-    if (type === undefined) return undefined;
+    const read = value === null ? undefined : await fieldsOf(value);
+    if (read === undefined) return undefined;
     try {
-      return eventOf(type.fromBuffer(value.subarray(5)));
+      const fields = read();
+      const event = job.read(fields);
+      return event && idField ? { ...event, eventId: fields.text(idField) } : event;
     } catch {
       return undefined;
     }
   };
 }
 
-async function fetchType(
+/** undefined where nobody knows how to read a value; what is called throws where it is broken. */
+type FieldsReader = (value: Buffer) => Promise<(() => Fields) | undefined>;
+
+async function readJson(value: Buffer): Promise<() => Fields> {
+  return () => jsonFields(value);
+}
+
+type Reader = ReturnType<typeof avroReader>;
+
+function framedReader(registry: RegistryAddress): FieldsReader {
+  const readers = new Map<number, Promise<Reader | undefined>>();
+  return async (value) => {
+    if (value.length < 5 || value[0] !== 0) return undefined;
+    const id = value.readUInt32BE(1);
+    const known = readers.get(id) ?? fetchReader(registry, id);
+    readers.set(id, known);
+    const reader = await known;
+    return reader && (() => reader(value.subarray(5)));
+  };
+}
+
+async function fetchReader(
   { url, username, password }: RegistryAddress,
   id: number,
-): Promise<Type | undefined> {
+): Promise<Reader | undefined> {
   const credentials = Buffer.from(`${username}:${password}`).toString("base64");
   const headers: Record<string, string> =
     username === undefined ? {} : { authorization: `Basic ${credentials}` };
@@ -38,32 +70,5 @@ async function fetchType(
   if (response.status === 404) return undefined;
   if (!response.ok) throw new Error(`registry answers ${response.status} for schema id ${id}`);
   const body: unknown = await response.json();
-  const schema = String(isObject(body) ? body["schema"] : undefined);
-  return avro.Type.forSchema(JSON.parse(schema, stringsAsBytes));
-}
-
-/** Both have one encoding, and avsc would replace broken UTF-8 where we want to see it. */
-function stringsAsBytes(key: string, value: unknown): unknown {
-  return value === "string" && /^(type|items|values|\d*)$/.test(key) ? "bytes" : value;
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-function eventOf(value: unknown): Event | undefined {
-  if (!isObject(value)) return undefined;
-  const { ad_id, timestamp, clicks, views, cost, event_id } = value;
-  if (!(ad_id instanceof Uint8Array)) return undefined;
-  return {
-    adId: utf8.decode(ad_id),
-    time: Number(timestamp),
-    clicks: Number(clicks),
-    views: Number(views),
-    cost: Number(cost),
-    // Only compared: whatever bytes it has.
-    eventId: event_id instanceof Uint8Array ? Buffer.from(event_id).toString("latin1") : undefined,
-  };
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object";
+  return avroReader(String(Reflect.get(Object(body), "schema")));
 }

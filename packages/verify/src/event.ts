@@ -1,19 +1,22 @@
-/** What counts of one ad event. */
+/** What counts of one event. */
 export type Event = {
-  readonly adId: string;
+  /** What events are grouped by. */
+  readonly key: string;
   /** Epoch ms. */
   readonly time: number;
-  readonly clicks: number;
-  readonly views: number;
-  readonly cost: number;
-  /** Absent where the event has none. */
+  /** By the names they have in results; the same names in every event of a job. */
+  readonly figures: Readonly<Record<string, number>>;
+  /** Absent where the event has none, or where duplicates are not looked for. */
   readonly eventId?: string | undefined;
 };
 
-/** The rules of a good event that its schema cannot express. */
-export function isSound({ adId, time, clicks, views, cost }: Event): boolean {
-  const idBytes = Buffer.byteLength(adId);
-  const whole = [clicks, views].every((n) => Number.isInteger(n) && n >= 0 && n < 2 ** 31);
+/** The rules that good events of every job keep and that their schemas cannot express. */
+export function isSound({ key, time, eventId }: Event): boolean {
   const timed = Number.isInteger(time) && Math.abs(time) <= 8.64e15;
-  return idBytes > 0 && idBytes <= 256 && whole && timed && Number.isFinite(cost) && cost >= 0;
+  return timed && isName(key) && (eventId === undefined || isName(eventId));
+}
+
+function isName(text: string): boolean {
+  const bytes = Buffer.byteLength(text);
+  return bytes > 0 && bytes <= 256;
 }

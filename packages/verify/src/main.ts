@@ -1,5 +1,5 @@
 import { runService } from "@adstream/service/run-service";
-import { environment, flags } from "./config.ts";
+import { defaults, environment, flags } from "./config.ts";
 import { readVerifyConfig, runOnce } from "./run-once.ts";
 import { watch } from "./watch.ts";
 
@@ -13,4 +13,4 @@ const host = {
 const config = readVerifyConfig(host);
 if (typeof config === "number") process.exitCode = config;
 else if (config.VERIFY_EVERY === null) process.exitCode = await runOnce(config, host);
-else await runService({ name: "verify", environment, flags, main: watch });
+else await runService({ name: "verify", environment, defaults, flags, main: watch });

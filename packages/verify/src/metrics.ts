@@ -16,7 +16,7 @@ export function verifyMetrics(registry: Registry): VerifyMetrics {
   const registers = [registry];
   const windows = new Counter({
     name: "adstream_verify_windows_total",
-    help: "Windows of ads held against the log; all but equal ones are wrong in MongoDB",
+    help: "Windows of keys held against the log; all but equal ones are wrong in MongoDB",
     labelNames: ["result"],
     registers,
   });

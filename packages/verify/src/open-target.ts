@@ -4,6 +4,7 @@ import type { Log } from "@adstream/service/log";
 import { MongoClient, MongoServerSelectionError } from "mongodb";
 import type { VerifyConfig } from "./config.ts";
 import type { CountRules } from "./count-partition.ts";
+import { jobs } from "./jobs/jobs.ts";
 import type { VerifyTarget } from "./verify.ts";
 
 export type OpenTarget = VerifyTarget & AsyncDisposable;
@@ -31,6 +32,7 @@ export async function openTarget(config: VerifyConfig, log: Log): Promise<OpenTa
   return {
     kafka,
     registry: registrySettings(config),
+    format: config.EVENTS_FORMAT,
     topics: {
       events: config.EVENTS_TOPIC,
       deadLetters: config.DEAD_LETTER_TOPIC,
@@ -57,6 +59,7 @@ async function connectMongo(client: MongoClient): Promise<void> {
 
 function rulesOf(config: VerifyConfig): CountRules {
   return {
+    job: jobs[config.JOB],
     windowSizeMs: config.WINDOW_SIZE,
     windowSlideMs: config.WINDOW_SLIDE,
     watermarkDelayMs: config.WATERMARK_DELAY,

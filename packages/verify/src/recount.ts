@@ -1,16 +1,15 @@
 import type { KafkaConfig, SASLOptions } from "kafkajs";
-import { type CountRules, PartitionCounter } from "./count-partition.ts";
-import { eventDecoder, type RegistryAddress } from "./decode-event.ts";
+import { jobDefaults, jobNames } from "@adstream/contracts/jobs";
+import { addFigures, type CountRules, PartitionCounter } from "./count-partition.ts";
+import { eventDecoder, type EventValues } from "./decode-event.ts";
+import type { CountedJob } from "./jobs/job.ts";
+import { jobs } from "./jobs/jobs.ts";
 import { readTopic, type TopicOptions } from "./recount-topic.ts";
 
-export type RecountOptions = CountRules & TopicOptions & { readonly registry: RegistryAddress };
+export type RecountOptions = CountRules & TopicOptions & Pick<EventValues, "registry" | "format">;
 
-export type ExpectedDocument = {
-  count: number;
-  total_clicks: number;
-  total_views: number;
-  total_cost: number;
-};
+/** `count` and the figures of the job. */
+export type ExpectedDocument = { count: number; [figure: string]: number };
 
 export type Recount = {
   /** By `_id`. */
@@ -26,7 +25,10 @@ export type Recount = {
 
 /** Counts every record from the low watermarks to the high watermarks of now, all documents in memory. Decisions are not modelled. */
 export async function recount(options: RecountOptions): Promise<Recount> {
-  const decode = eventDecoder(options.registry);
+  const decode = eventDecoder({
+    ...options,
+    withIds: options.deduplicateHorizonMs !== undefined,
+  });
   const partitions = new Map<number, PartitionCounter>();
   await readTopic(options, async (partition, { value, timestamp, offset }) => {
     const counter = partitions.get(partition) ?? new PartitionCounter(options);
@@ -34,14 +36,13 @@ export async function recount(options: RecountOptions): Promise<Recount> {
     const record = { offset: Number(offset), recordTime: Number(timestamp) };
     counter.add({ ...record, event: await decode(value) });
   });
-  return addUp([...partitions].sort(([a], [b]) => a - b).map(([, counter]) => counter));
+  return addUp(
+    [...partitions].sort(([a], [b]) => a - b).map(([, counter]) => counter),
+    options.job,
+  );
 }
 
-function emptyDocument(): ExpectedDocument {
-  return { count: 0, total_clicks: 0, total_views: 0, total_cost: 0 };
-}
-
-function addUp(partitions: readonly PartitionCounter[]): Recount {
+function addUp(partitions: readonly PartitionCounter[], job: CountedJob): Recount {
   const documents = new Map<string, ExpectedDocument>();
   const sums = { counted: 0, late: 0, dead: 0, duplicate: 0 };
   for (const counter of partitions) {
@@ -49,14 +50,14 @@ function addUp(partitions: readonly PartitionCounter[]): Recount {
       sums[name] += counter.tally[name];
     }
     for (const { start, slots } of counter.takeRest(Infinity)) {
-      for (const [adId, slot] of slots) {
-        const id = `${new Date(start).toISOString()}/${adId}`;
-        const total = documents.get(id) ?? emptyDocument();
-        documents.set(id, total);
-        total.count += slot.count;
-        total.total_clicks += slot.total_clicks;
-        total.total_views += slot.total_views;
-        total.total_cost += slot.total_cost;
+      for (const [key, { count, figures }] of slots) {
+        const id = `${new Date(start).toISOString()}/${key}`;
+        const total = documents.get(id);
+        if (total === undefined) documents.set(id, { count, ...figures });
+        else {
+          total.count += count;
+          addFigures(total, figures, job);
+        }
       }
     }
   }
@@ -76,7 +77,9 @@ export function optionsFrom(
   variables: Readonly<Record<string, string | undefined>>,
 ): RecountOptions & { readonly kafka: KafkaConfig } {
   // An empty variable counts as not set.
-  const env = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
+  const given = Object.entries(variables).filter(([, value]) => value !== "");
+  const env = { ...jobDefaults(variables["JOB"]), ...Object.fromEntries(given) };
+  const job = jobNames.find((name) => name === env["JOB"]) ?? "ad-stats";
   const { KAFKA_SASL_USERNAME: username, KAFKA_SASL_PASSWORD: password = "" } = env;
   const mechanism = env["KAFKA_SASL_MECHANISM"] ?? "PLAIN";
   const protocol = env["KAFKA_SECURITY_PROTOCOL"] ?? "PLAINTEXT";
@@ -92,6 +95,8 @@ export function optionsFrom(
       username: env["SCHEMA_REGISTRY_USERNAME"],
       password: env["SCHEMA_REGISTRY_PASSWORD"],
     },
+    job: jobs[job],
+    format: env["EVENTS_FORMAT"] === "json" ? "json" : "avro",
     topic: env["EVENTS_TOPIC"] ?? "ad_topic",
     windowSizeMs: durationMs(env["WINDOW_SIZE"] ?? "1m"),
     windowSlideMs: durationMs(env["WINDOW_SLIDE"] ?? "30s"),

@@ -3,7 +3,7 @@ import { readEnvironment } from "@adstream/service/environment";
 import { flagHelp, readFlags } from "@adstream/service/flags";
 import { openLog } from "@adstream/service/log";
 import { scrubber, Secret } from "@adstream/service/secret";
-import { environment, flags, type VerifyConfig } from "./config.ts";
+import { defaults, environment, flags, type VerifyConfig } from "./config.ts";
 import { openTarget } from "./open-target.ts";
 import { problemsOf, reportLines } from "./report.ts";
 import { type Verification, verify } from "./verify.ts";
@@ -29,7 +29,7 @@ export function readVerifyConfig(host: VerifyProcess): VerifyConfig | number {
   }
   try {
     const { env, envFile: file } = host;
-    return readEnvironment(environment, { env, file, overrides, problems });
+    return readEnvironment(environment, { env, file, overrides, problems, defaults });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     host.stderr(`adstream verify: ${error.problems.join("\n  ")}\n`);

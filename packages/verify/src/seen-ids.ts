@@ -1,6 +1,6 @@
 import type { Event } from "./event.ts";
 
-/** Event ids of one partition with the event time they were seen at first, in a plain map. An empty id is none. */
+/** Event ids of one partition with the event time they were seen at first, in a plain map. */
 export class SeenIds {
   readonly #horizonMs: number;
   readonly #times = new Map<string, number>();
@@ -12,7 +12,7 @@ export class SeenIds {
 
   /** Whether the id was seen within the horizon; notes it otherwise. */
   repeats({ eventId, time }: Event, watermark: number): boolean {
-    if (eventId === undefined || eventId === "") return false;
+    if (eventId === undefined) return false;
     const forgotten = watermark - this.#horizonMs;
     const seenAt = this.#times.get(eventId);
     if (seenAt !== undefined && seenAt >= forgotten) return true;

@@ -8,7 +8,7 @@ import {
 import type { CountedWindow } from "./count-partition.ts";
 
 export type WindowsTally = {
-  /** Windows of ads: documents that are there or should be. */
+  /** Windows of keys: documents that are there or should be. */
   compared: number;
   equal: number;
   different: number;

@@ -8,7 +8,7 @@ import {
   type Outcome,
   PartitionCounter,
 } from "./count-partition.ts";
-import { eventDecoder, type RegistryAddress } from "./decode-event.ts";
+import { eventDecoder, type EventValues, type RegistryAddress } from "./decode-event.ts";
 import { decisionsIn, mongoDocuments, type WindowRange } from "./documents.ts";
 import { OffsetSet } from "./offset-set.ts";
 import { openRawTopic, type RawTopic, type Span, type Spans, topicSpans } from "./raw-topic.ts";
@@ -20,6 +20,8 @@ import { verifyWindows, type WindowsTally } from "./verify-windows.ts";
 export type VerifyTarget = {
   readonly kafka: Kafka;
   readonly registry: RegistryAddress;
+  /** Of the values of events. */
+  readonly format: EventValues["format"];
   readonly topics: Readonly<Record<"events" | "deadLetters" | "late", string>>;
   readonly collection: Collection;
   readonly rules: CountRules;
@@ -74,6 +76,7 @@ export async function verify(target: VerifyTarget, scope: VerifyScope = {}): Pro
   const reading = openReadings({ target, scope, spans, sides, decisions, raw });
   const compare: CompareRules = {
     windowSizeMs: rules.windowSizeMs,
+    job: rules.job,
     ends: new Map([...spans].map(([one, { to }]) => [one, to])),
     allPartitions: partition === undefined,
     early,
@@ -156,9 +159,10 @@ type Readings = {
 };
 
 function openReadings({ target, scope, spans, sides, decisions, raw }: ReadingOptions): Readings {
-  const { rules, registry } = target;
+  const { rules, registry, format } = target;
   const { range } = scope;
-  const decode = eventDecoder(registry);
+  const withIds = rules.deduplicateHorizonMs !== undefined;
+  const decode = eventDecoder({ job: rules.job, format, registry, withIds });
   const partitions = new Map<number, AsyncIterable<CountedWindow>>();
   const counters: PartitionCounter[] = [];
   const audits = new Map<number, PartitionAudit>();

@@ -6,10 +6,12 @@ import {
   logPosition,
 } from "../src/compare-window.ts";
 import type { CountedWindow, ExpectedSlot } from "../src/count-partition.ts";
+import { adStats } from "../src/jobs/ad-stats.ts";
 
 const start = Date.UTC(2026, 0, 1, 12);
 const id = "2026-01-01T12:00:00.000Z/a";
 const rules: CompareRules = {
+  job: adStats,
   windowSizeMs: 60_000,
   ends: new Map([
     [0, 10],
@@ -21,13 +23,8 @@ const rules: CompareRules = {
 };
 
 function slot(count: number, corrected = false): ExpectedSlot {
-  return {
-    count,
-    total_clicks: count,
-    total_views: count * 2,
-    total_cost: count * 0.5,
-    corrected,
-  };
+  const figures = { total_clicks: count, total_views: count * 2, total_cost: count * 0.5 };
+  return { count, figures, corrected };
 }
 
 /** Ad "a" twice in partition 0 and once in partition 1. */
@@ -46,8 +43,8 @@ function windowOf({ closed = true, corrected = false } = {}) {
 
 /** What the sink makes of it. */
 function documentOf(status = "final"): Record<string, unknown> & { _id: string } {
-  const { corrected: _0, ...two } = slot(2);
-  const { corrected: _1, ...one } = slot(1);
+  const stored = ({ count, figures }: ExpectedSlot) => ({ count, ...figures });
+  const [two, one] = [stored(slot(2)), stored(slot(1))];
   return {
     _id: id,
     ad_id: "a",
@@ -100,8 +97,8 @@ describe("a document", () => {
     ["an ad", (one) => (one["ad_id"] = "b"), 'ad_id: expected "a", found "b"'],
     [
       "a window",
-      (one) => (one["window"] = { start: new Date(start), end: new Date(start + 1) }),
-      `window.end: expected ${start + 60_000}, found ${start + 1}`,
+      (one) => (one["window"] = { start: new Date(start), end: new Date(start + 60_001) }),
+      `window.end: expected ${start + 60_000}, found ${start + 60_001}`,
     ],
     [
       "a slot's count",

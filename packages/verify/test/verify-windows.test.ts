@@ -6,12 +6,14 @@ import {
   type LoggedRecord,
   PartitionCounter,
 } from "../src/count-partition.ts";
+import { adStats } from "../src/jobs/ad-stats.ts";
 import { verifyWindows, type WindowsTally } from "../src/verify-windows.ts";
 
 const noon = Date.UTC(2026, 0, 1, 12);
 const slideMs = 30_000;
 const sizeMs = 60_000;
 const rules: CountRules = {
+  job: adStats,
   windowSizeMs: sizeMs,
   windowSlideMs: slideMs,
   watermarkDelayMs: 10_000,
@@ -38,7 +40,9 @@ async function* windowsOf(
   for (let slide = 0; slide < slides; slide++) {
     for (let ad = partition; ad < ads; ad += partitions) {
       const time = noon + slide * slideMs + (ad % 1_000);
-      const event = { adId: `ad_${ad}`, time, ...figures(ad, slide) };
+      const { clicks, views, cost } = figures(ad, slide);
+      const counted = { total_clicks: clicks, total_views: views, total_cost: cost };
+      const event = { key: `ad_${ad}`, time, figures: counted };
       const record: LoggedRecord = { offset: offset++, recordTime: time, event };
       counter.add(record);
     }
@@ -106,6 +110,7 @@ async function verifySized(
     }),
   );
   const compare: CompareRules = {
+    job: adStats,
     windowSizeMs: sizeMs,
     ends: new Map([...partitions.keys()].map((partition) => [partition, 10 ** 9])),
     allPartitions: true,
@@ -200,6 +205,7 @@ describe("windows of log and database", () => {
     const tally = await verifyWindows(
       { partitions, documents: more() },
       {
+        job: adStats,
         windowSizeMs: sizeMs,
         ends: new Map(),
         allPartitions: true,
@@ -232,6 +238,7 @@ describe("windows of log and database", () => {
     const verifying = verifyWindows(
       { partitions: new Map([[0, endless()]]), documents: broken() },
       {
+        job: adStats,
         windowSizeMs: sizeMs,
         ends: new Map(),
         allPartitions: true,

@@ -12,6 +12,7 @@ import { frame } from "@adstream/kafka/wire-format";
 import { Kafka, logLevel, type Message } from "kafkajs";
 import { type Document, Long, MongoClient } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { adStats } from "../src/jobs/ad-stats.ts";
 import { recount } from "../src/recount.ts";
 import { problemsOf } from "../src/report.ts";
 import { type Verification, verify, type VerifyScope, type VerifyTarget } from "../src/verify.ts";
@@ -19,6 +20,7 @@ import { type Verification, verify, type VerifyScope, type VerifyTarget } from "
 const noon = Date.UTC(2026, 0, 1, 12);
 const minute = 60_000;
 const rules = {
+  job: adStats,
   windowSizeMs: minute,
   windowSlideMs: 30_000,
   watermarkDelayMs: 10_000,
@@ -76,6 +78,7 @@ async function openScene(name: string, sent: readonly Sent[]): Promise<Scene> {
   const target: VerifyTarget = {
     kafka,
     registry: { url: devstack.schemaRegistry.url },
+    format: "avro",
     topics,
     collection: mongo.db("verify").collection(name),
     rules,
@@ -243,8 +246,14 @@ describe("verify", () => {
 
   test("counts the same as the recount in memory", async () => {
     const scene = await openScene("memory", sent);
-    const { kafka: client, registry, topics } = scene.target;
-    const whole = await recount({ ...rules, kafka: client, registry, topic: topics.events });
+    const { kafka: client, registry, format, topics } = scene.target;
+    const whole = await recount({
+      ...rules,
+      kafka: client,
+      registry,
+      format,
+      topic: topics.events,
+    });
     const { records, windows } = await scene.verify();
     expect([windows.missing, records.counted]).toEqual([whole.documents.size, whole.counted]);
   });
