@@ -83,9 +83,14 @@ async function withServers(run: Run): Promise<number> {
   }
   await using checkpoints = await checkpointDirectory(servers.transient);
   // Several services on one machine cannot share a port that `.env` may name.
-  const environment = { ...servers.environment, ...checkpoints.environment, HTTP_PORT: "0" };
+  const { job, processors, traffic, durationMs } = options;
+  const environment = {
+    ...servers.environment,
+    ...checkpoints.environment,
+    ...(job !== undefined && { JOB: job }),
+    HTTP_PORT: "0",
+  };
   await createTopics(environment);
-  const { processors, traffic, durationMs } = options;
   const pipeline = startPipeline({ ...child, environment, processors, traffic });
   const live = showEachSecond(terminal, pipeline);
   const over = new AbortController();

@@ -1,5 +1,4 @@
-import { readEnvironment } from "@adstream/service/environment";
-import { environment } from "@adstream/verify/config";
+import { configFrom } from "@adstream/verify/config";
 import { problemsOf, reportLines } from "@adstream/verify/report";
 import { verifyOnce } from "@adstream/verify/run-once";
 import type { Verification } from "@adstream/verify/verify";
@@ -14,8 +13,7 @@ export type Check = Verification;
 export async function checkDocuments(
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Check> {
-  const whole = { ...env, VERIFY_FROM: "", VERIFY_TO: "", VERIFY_EVERY: "off" };
-  return verifyOnce(readEnvironment(environment, { env: whole, file: null }));
+  return verifyOnce(configFrom({ ...env, VERIFY_FROM: "", VERIFY_TO: "", VERIFY_EVERY: "off" }));
 }
 
 /** Every document and every letter right, and there are some documents. */

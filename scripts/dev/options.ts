@@ -1,28 +1,35 @@
 import { parseArgs } from "node:util";
+import { type JobName, jobNames } from "@adstream/contracts/jobs";
 import { parseDuration } from "@adstream/service/durations";
 
 /** What `pnpm dev` is told. */
 export type DevOptions = {
   /** undefined: until Ctrl-C. */
   readonly durationMs: number | undefined;
+  /** undefined: that of the environment, or ad-stats. */
+  readonly job: JobName | undefined;
   readonly processors: number;
   /** Handed on to the producer, which checks them. */
   readonly traffic: readonly string[];
   readonly servers: "any" | "embedded" | "docker";
 };
 
-export const usage = `pnpm dev [--duration 90s] [--rate 500] [--ads 50] [--seed 1] [--processors 1] [--embedded | --docker]
+export const usage = `pnpm dev [--duration 90s] [--rate 500] [--ads 50] [--seed 1] [--job ${jobNames.join("|")}]
+         [--processors 1] [--embedded | --docker]
 
   --duration    end by itself: drain, recount the raw topic, compare with MongoDB
+  --job         whose events are made, counted, stored and checked; ad-stats. EVENTS_FORMAT=avro in the environment
+                has those of campaign-counts in Avro instead of JSON
   --processors  processes that share the partitions
   --embedded    the servers of package devstack, whatever else there is
   --docker      the servers of docker-compose.yml, or none
-  --rate, --ads, --seed, --repeat-ratio, --out-of-order-ratio, --late-ratio, --bad-ratio, …
+  --rate, --model, --seed, and for ad-stats --ads, --repeat-ratio, --out-of-order-ratio, --late-ratio, --bad-ratio, …
                 the traffic, see pnpm producer --help
 `;
 
 const own = {
   duration: { type: "string" },
+  job: { type: "string" },
   processors: { type: "string" },
   embedded: { type: "boolean" },
   docker: { type: "boolean" },
@@ -33,6 +40,7 @@ const own = {
 
 const traffic = [
   "rate",
+  "model",
   "ads",
   "seed",
   "repeat-ratio",
@@ -67,6 +75,10 @@ export function devOptions(argv: readonly string[]): DevOptions | "help" | reado
   if (duration !== undefined && (durationMs === undefined || durationMs === 0)) {
     problems.push(`--duration is ${duration}: must be a duration like 90s or 5m`);
   }
+  const job = jobNames.find((name) => name === text("job"));
+  if (job === undefined && text("job") !== undefined) {
+    problems.push(`--job is ${text("job")}: must be one of ${jobNames.join(", ")}`);
+  }
   const processors = Number(text("processors") ?? "1");
   if (!Number.isInteger(processors) || processors < 1 || processors > 16) {
     problems.push(`--processors is ${text("processors")}: must be a whole number from 1 to 16`);
@@ -77,6 +89,7 @@ export function devOptions(argv: readonly string[]): DevOptions | "help" | reado
   if (problems.length > 0) return problems;
   return {
     durationMs,
+    job,
     processors,
     traffic: traffic.flatMap((name) => {
       const value = text(name);
