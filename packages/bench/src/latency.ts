@@ -20,7 +20,7 @@ export async function latency(args: readonly string[], bench: Bench): Promise<nu
     logLevel: kafkajs.logLevel.ERROR,
   });
   const name = `bench-${randomBytes(4).toString("hex")}`;
-  await using topics = await openTopics(kafka, name, options.partitions, servers.registryUrl);
+  await using topics = await openTopics(servers, name, options.partitions);
   const run = await runLatency(options, {
     ...servers,
     kafka,

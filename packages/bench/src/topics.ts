@@ -1,5 +1,8 @@
 import { valueSubject } from "@adstream/contracts/topics";
-import type { Admin, Kafka } from "kafkajs";
+import { connectKafka, type KafkaConnection } from "@adstream/kafka/connection";
+import { createTopics, deleteTopics } from "@adstream/kafka/topics";
+import type { Admin } from "kafkajs";
+import type { Servers } from "./servers.ts";
 import { registerSchema } from "./throughput.ts";
 
 /** Topics of one run, gone when it is disposed of. */
@@ -11,20 +14,46 @@ export type Topics = AsyncDisposable & {
   readonly schemaId: number;
 };
 
-const leaderPatienceMs = 10_000;
-const leaderPauseMs = 100;
+const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Servers of a benchmark ask for no credentials. */
+export function connectBench(brokers: readonly string[]): KafkaConnection {
+  return connectKafka({ brokers, clientId: "bench", securityProtocol: "PLAINTEXT" }, quiet);
+}
+
+/** Whose clock the records of a topic carry. */
+export type Stamped = "CreateTime" | "LogAppendTime";
+
+/** Makes topics that are gone when the result is disposed of. @param stamps by the topics' names */
+export async function borrowTopics(
+  kafka: KafkaConnection,
+  stamps: Readonly<Record<string, Stamped>>,
+  partitions: number,
+): Promise<AsyncDisposable> {
+  const specs = Object.entries(stamps).map(([topic, stamped]) => {
+    return { topic, partitions, config: { "message.timestamp.type": stamped } };
+  });
+  const remove = async (): Promise<void> => void (await deleteTopics(kafka, Object.keys(stamps)));
+  try {
+    await createTopics(kafka, specs);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { [Symbol.asyncDispose]: remove };
+}
 
 /**
  * Events carry the time at which they were due; results that at which the broker had them.
  * @param name tells them from those of others
  */
 export async function openTopics(
-  kafka: Kafka,
+  { brokers, registryUrl }: Pick<Servers, "brokers" | "registryUrl">,
   name: string,
   partitions: number,
-  registryUrl: string,
 ): Promise<Topics> {
   await using opening = new AsyncDisposableStack();
+  const kafka = connectBench(brokers);
   const admin = opening.adopt(kafka.admin(), (opened) => opened.disconnect());
   await admin.connect();
   const names = {
@@ -34,31 +63,12 @@ export async function openTopics(
     LATE_TOPIC: `${name}-late`,
     SINK_DEAD_LETTER_TOPIC: `${name}-results-dead`,
   };
-  await admin.createTopics({
-    waitForLeaders: false,
-    topics: Object.values(names).map((topic) => {
-      const value = topic === names.EVENTS_TOPIC ? "CreateTime" : "LogAppendTime";
-      const configEntries = [{ name: "message.timestamp.type", value }];
-      return { topic, numPartitions: partitions, configEntries };
-    }),
-  });
-  opening.defer(() => admin.deleteTopics({ topics: Object.values(names) }));
-  await leaders(admin, Object.values(names));
+  const stamps = Object.values(names).map((topic): [string, Stamped] => [
+    topic,
+    topic === names.EVENTS_TOPIC ? "CreateTime" : "LogAppendTime",
+  ]);
+  opening.use(await borrowTopics(kafka, Object.fromEntries(stamps), partitions));
   const schemaId = await registerSchema(registryUrl, valueSubject(names.EVENTS_TOPIC));
   const resources = opening.move();
   return { admin, names, schemaId, [Symbol.asyncDispose]: () => resources.disposeAsync() };
-}
-
-/** kafkajs' own wait gives up where a busy broker does not know its new topics yet. */
-async function leaders(admin: Admin, topics: string[]): Promise<void> {
-  const deadlineMs = performance.now() + leaderPatienceMs;
-  for (;;) {
-    try {
-      await admin.fetchTopicMetadata({ topics });
-      return;
-    } catch (error) {
-      if (performance.now() > deadlineMs) throw error;
-      await new Promise((resolve) => setTimeout(resolve, leaderPauseMs));
-    }
-  }
 }
