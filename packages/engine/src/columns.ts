@@ -65,6 +65,9 @@ export type RecordColumns = {
   /** Value of the Kafka record within `bytes`, frame included; length -1: null. */
   recordValueStart: Int32Array;
   recordValueLength: Int32Array;
+  /** How far a decoder has read the value, and where the value ends; mean nothing to others. */
+  unread: Int32Array;
+  unreadEnd: Int32Array;
 };
 
 /** Empty columns for `capacity` records with `valueCount` projected numbers. */
@@ -85,6 +88,8 @@ export function createColumns(valueCount: number, capacity = 1024): RecordColumn
     recordKeyLength: new Int32Array(capacity),
     recordValueStart: new Int32Array(capacity),
     recordValueLength: new Int32Array(capacity),
+    unread: new Int32Array(capacity),
+    unreadEnd: new Int32Array(capacity),
   };
 }
 

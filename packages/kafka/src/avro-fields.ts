@@ -1,57 +1,32 @@
 import assert from "node:assert/strict";
 
-import {
-  maxEventIdBytes,
-  maxKeyBytes,
-  rejectCode,
-  type RecordColumns,
-} from "@adstream/engine/columns";
+import { rejectCode } from "@adstream/engine/columns";
 
 import type { AvroType } from "./avro-schema.ts";
 import { categoryUse } from "./avro-categories.ts";
+import { float64Field, integerField, keyField, millisField, valuesOf } from "./avro-rows.ts";
+import { noId, type Range, readFloat32, readId, readMicros, readNanos } from "./avro-values.ts";
+import { malformed, readVarlong } from "./byte-cursor.ts";
 import {
-  malformed,
-  readDouble,
-  readFloat,
-  readLength,
-  readQuotient,
-  readVarlong,
-  type ByteCursor,
-} from "./byte-cursor.ts";
-import {
-  type ColumnReader,
   type EventProjection,
   type MeasuredNumber,
   measuredFields,
   type TimeUnit,
 } from "./event-projection.ts";
-import {
-  idNotUtf8,
-  idSize,
-  keyNotUtf8,
-  keySize,
-  maxTimeMs,
-  notFinite,
-  notWhole,
-  outOfRange,
-  timeOutOfRange,
-} from "./field-rejections.ts";
-import { validUtf8 } from "./utf8.ts";
+import { keySize, maxTimeMs, notFinite, timeOutOfRange } from "./field-rejections.ts";
+import { type ColumnReader, type FieldReader, rowByRow } from "./value-rows.ts";
 
 const unreadableSchema = rejectCode("unreadable schema");
 
 /** Varints of ints may hold more, and do where a writer is wrong. */
-const minInt = -(2 ** 31);
-const maxInt = 2 ** 31 - 1;
-/** What 64 bits of nanoseconds can say; overlong varints may hold more. */
-const [minNanosMs, maxNanosMs] = [-9_223_372_036_855, 9_223_372_036_854];
+const ints: Range = { min: -(2 ** 31), max: 2 ** 31 - 1 };
 
 /** How a projected field is read, whatever its writer made of it. */
 export type FieldUse = {
   /** What the writer's type has to be, for messages. */
   readonly due: string;
   /** @returns undefined when the type does not resolve to what is due; never called with unions */
-  readerOf(type: AvroType): ColumnReader | undefined;
+  readerOf(type: AvroType): FieldReader | undefined;
   /** In place of a null in a union. */
   readonly whenNull: ColumnReader;
   /** In place of a field that the writer lacks. */
@@ -86,16 +61,16 @@ export function projectedFields(projection: EventProjection): ReadonlyMap<string
 }
 
 /** @returns undefined when the writer's type, or no branch of its union, resolves to what is due */
-export function resolveField(type: AvroType, use: FieldUse): ColumnReader | undefined {
+export function resolveField(type: AvroType, use: FieldUse): FieldReader | undefined {
   if (type.kind !== "union") return use.readerOf(type);
   const readers = type.branches.map((branch) =>
-    branch.kind === "null" ? use.whenNull : use.readerOf(branch),
+    branch.kind === "null" ? use.whenNull : use.readerOf(branch)?.row,
   );
   const readable = type.branches.some(
     (branch, index) => branch.kind !== "null" && readers[index] !== undefined,
   );
   if (!readable) return undefined;
-  return readBranch(readers.map((reader) => reader ?? rejecting(unreadableSchema)));
+  return rowByRow(readBranch(readers.map((reader) => reader ?? rejecting(unreadableSchema))));
 }
 
 function readBranch(branches: readonly ColumnReader[]): ColumnReader {
@@ -111,46 +86,18 @@ function rejecting(reason: number): ColumnReader {
 
 const keyUse: FieldUse = {
   due: "a string or bytes",
-  readerOf: (type) => (type.kind === "string" || type.kind === "bytes" ? readKey : undefined),
+  readerOf: (type) => (type.kind === "string" || type.kind === "bytes" ? keyField : undefined),
   whenNull: rejecting(keySize),
   whenMissing: undefined,
 };
 
-function readKey(cursor: ByteCursor, columns: RecordColumns, row: number): number {
-  const length = readLength(cursor);
-  if (length === 0 || length > maxKeyBytes) return keySize;
-  const start = cursor.position;
-  const end = start + length;
-  if (!validUtf8(cursor.bytes, start, end)) return keyNotUtf8;
-  columns.keyStart[row] = start;
-  columns.keyLength[row] = length;
-  cursor.position = end;
-  return 0;
-}
-
 const idUse: FieldUse = {
   due: "a string or bytes",
-  readerOf: (type) => (type.kind === "string" || type.kind === "bytes" ? readId : undefined),
+  readerOf: (type) =>
+    type.kind === "string" || type.kind === "bytes" ? rowByRow(readId) : undefined,
   whenNull: noId,
   whenMissing: noId,
 };
-
-function readId(cursor: ByteCursor, columns: RecordColumns, row: number): number {
-  const length = readLength(cursor);
-  if (length === 0 || length > maxEventIdBytes) return idSize;
-  const start = cursor.position;
-  const end = start + length;
-  if (!validUtf8(cursor.bytes, start, end)) return idNotUtf8;
-  columns.idStart[row] = start;
-  columns.idLength[row] = length;
-  cursor.position = end;
-  return 0;
-}
-
-function noId(_cursor: ByteCursor, columns: RecordColumns, row: number): 0 {
-  columns.idLength[row] = 0;
-  return 0;
-}
 
 const logicalUnits: Readonly<Record<string, TimeUnit>> = {
   "timestamp-millis": "ms",
@@ -168,7 +115,7 @@ function timeUse(plainUnit: TimeUnit): FieldUse {
       const unit = logicalType === undefined ? plainUnit : logicalUnits[logicalType];
       if (kind === "int") {
         const millis = logicalType === undefined && unit === "ms";
-        return millis ? readMillis(minInt, maxInt) : undefined;
+        return millis ? millisField(ints) : undefined;
       }
       return unit === undefined ? undefined : timeReaders[unit];
     },
@@ -177,34 +124,10 @@ function timeUse(plainUnit: TimeUnit): FieldUse {
   };
 }
 
-function readMillis(min: number, max: number): ColumnReader {
-  return (cursor, columns, row) => {
-    const timeMs = readVarlong(cursor);
-    if (timeMs < min || timeMs > max) return timeOutOfRange;
-    columns.eventTime[row] = timeMs;
-    return 0;
-  };
-}
-
-function readMicros(cursor: ByteCursor, columns: RecordColumns, row: number): number {
-  const timeUs = readVarlong(cursor);
-  if (!Number.isSafeInteger(timeUs)) return timeOutOfRange;
-  columns.eventTime[row] = Math.floor(timeUs / 1000);
-  return 0;
-}
-
-/** Nanoseconds of today are beyond what a number holds exactly, so they are divided before they are one. */
-function readNanos(cursor: ByteCursor, columns: RecordColumns, row: number): number {
-  const timeMs = readQuotient(cursor, 1e6);
-  if (timeMs < minNanosMs || timeMs > maxNanosMs) return timeOutOfRange;
-  columns.eventTime[row] = timeMs;
-  return 0;
-}
-
-const timeReaders: Readonly<Record<TimeUnit, ColumnReader>> = {
-  ms: readMillis(-maxTimeMs, maxTimeMs),
-  us: readMicros,
-  ns: readNanos,
+const timeReaders: Readonly<Record<TimeUnit, FieldReader>> = {
+  ms: millisField({ min: -maxTimeMs, max: maxTimeMs }),
+  us: rowByRow(readMicros),
+  ns: rowByRow(readNanos),
 };
 
 function numberUse(projection: MeasuredNumber, column: number): FieldUse {
@@ -214,17 +137,21 @@ function numberUse(projection: MeasuredNumber, column: number): FieldUse {
     readerOf(type) {
       switch (type.kind) {
         case "int":
-          return readInteger(column, Math.max(min, minInt), Math.min(max, maxInt));
+          return integerField(column, {
+            min: Math.max(min, ints.min),
+            max: Math.min(max, ints.max),
+          });
         case "long":
-          return readInteger(
-            column,
-            Math.max(min, Number.MIN_SAFE_INTEGER),
-            Math.min(max, Number.MAX_SAFE_INTEGER),
-          );
+          return integerField(column, {
+            min: Math.max(min, Number.MIN_SAFE_INTEGER),
+            max: Math.min(max, Number.MAX_SAFE_INTEGER),
+          });
         case "float":
-          return readFloating(readFloat, column, projection);
+          return rowByRow((cursor, columns, row) =>
+            readFloat32(cursor, valuesOf(columns, column), row, projection),
+          );
         case "double":
-          return readFloating(readDouble, column, projection);
+          return float64Field(column, projection);
         default:
           return undefined;
       }
@@ -233,7 +160,10 @@ function numberUse(projection: MeasuredNumber, column: number): FieldUse {
     whenMissing:
       fallback === undefined
         ? undefined
-        : (_cursor, columns, row) => storeNumber(columns, column, row, fallback),
+        : (_cursor, columns, row) => {
+            valuesOf(columns, column)[row] = fallback;
+            return 0;
+          },
   };
 }
 
@@ -242,43 +172,17 @@ function summedToo(maximum: MeasuredNumber, from: number, to: number): FieldUse 
   const use = numberUse(maximum, from);
   const copying =
     (read: ColumnReader): ColumnReader =>
-    (cursor, columns, row) =>
-      read(cursor, columns, row) ||
-      storeNumber(columns, to, row, columns.values[from]?.[row] ?? Number.NaN);
+    (cursor, columns, row) => {
+      const rejected = read(cursor, columns, row);
+      if (rejected === 0) valuesOf(columns, to)[row] = valuesOf(columns, from)[row] ?? Number.NaN;
+      return rejected;
+    };
   return {
     ...use,
     readerOf(type) {
       const read = use.readerOf(type);
-      return read && copying(read);
+      return read && rowByRow(copying(read.row));
     },
     whenMissing: use.whenMissing && copying(use.whenMissing),
   };
-}
-
-function readInteger(column: number, min: number, max: number): ColumnReader {
-  return (cursor, columns, row) => {
-    const value = readVarlong(cursor);
-    if (value < min || value > max) return outOfRange;
-    return storeNumber(columns, column, row, value);
-  };
-}
-
-function readFloating(
-  read: (cursor: ByteCursor) => number,
-  column: number,
-  { min, max, whole }: MeasuredNumber,
-): ColumnReader {
-  return (cursor, columns, row) => {
-    const value = read(cursor);
-    if (!Number.isFinite(value)) return notFinite;
-    if (value < min || value > max) return outOfRange;
-    if (whole && !Number.isInteger(value)) return notWhole;
-    return storeNumber(columns, column, row, value);
-  };
-}
-
-function storeNumber(columns: RecordColumns, column: number, row: number, value: number): 0 {
-  const values = columns.values[column];
-  if (values !== undefined) values[row] = value;
-  return 0;
 }

@@ -6,9 +6,9 @@ import {
 } from "@adstream/engine/columns";
 
 import { createCursor, extendedBytes } from "./byte-cursor.ts";
-import type { ColumnReader } from "./event-projection.ts";
+import { readFrames } from "./frame-columns.ts";
 import type { OpenBatch } from "./record-batch.ts";
-import { createFrame, expectBodyEnd, readRecordFrame, recordTime } from "./record-frame.ts";
+import type { RowsReader } from "./value-rows.ts";
 import { frameBytes, frameSchemaId } from "./wire-format.ts";
 
 /**
@@ -16,7 +16,7 @@ import { frameBytes, frameSchemaId } from "./wire-format.ts";
  *
  * @returns undefined when that is not known yet
  */
-export type ReaderLookup = (schemaId: number) => ColumnReader | RejectReason | undefined;
+export type ReaderLookup = (schemaId: number) => RowsReader | RejectReason | undefined;
 
 /** Stands in for the schema id where values have no frame. */
 const unframed = 0;
@@ -41,52 +41,69 @@ export function decodeColumns(
 ): number | undefined {
   reserveColumns(columns, header.recordCount);
   columns.bytes = body;
-  columns.count = 0;
+  columns.count = readFrames(body, header, fromOffset, columns);
   const cursor = createCursor(body);
-  const value = createCursor(body);
-  const frame = createFrame();
-  let row = 0;
-  let knownSchemaId = -1;
-  let reader: ColumnReader | number = 0;
-  for (let index = 0; index < header.recordCount; index++) {
-    readRecordFrame(cursor, frame, header);
-    cursor.position = frame.end;
-    const offset = header.baseOffset + frame.offsetDelta;
-    if (offset < fromOffset) continue;
-    columns.offset[row] = offset;
-    columns.recordTime[row] = recordTime(header, frame.timestampDelta);
-    columns.recordKeyStart[row] = frame.keyStart;
-    columns.recordKeyLength[row] = frame.keyLength;
-    columns.recordValueStart[row] = frame.valueStart;
-    columns.recordValueLength[row] = frame.valueLength;
-    // Or minus the number of a reason.
-    const schemaId =
-      frame.valueLength < 0
-        ? -nullValue
-        : headBytes === 0
-          ? unframed
-          : frameSchemaId(body, frame.valueStart, frame.valueLength);
+  for (let row = 0; row < columns.count;) {
+    const schemaId = schemaOf(columns, row, headBytes);
     if (schemaId < 0) {
       columns.rejected[row++] = -schemaId;
       continue;
     }
-    if (schemaId !== knownSchemaId) {
-      const found = readers(schemaId);
-      if (found === undefined) {
-        columns.count = row;
-        return schemaId;
-      }
-      knownSchemaId = schemaId;
-      reader = typeof found === "function" ? found : rejectCode(found);
+    const reader = readers(schemaId);
+    if (reader === undefined) {
+      columns.count = row;
+      return schemaId;
     }
-    value.position = frame.valueStart + headBytes;
-    value.end = frame.valueStart + frame.valueLength;
-    value.fault = 0;
-    columns.rejected[row] = typeof reader === "number" ? reader : reader(value, columns, row);
-    row++;
+    const to = endOfRun(columns, cursor.view, row, schemaId, headBytes);
+    if (typeof reader === "function") reader(cursor, columns, row, to);
+    else rejectRun(columns, row, to, rejectCode(reader));
+    row = to;
   }
-  expectBodyEnd(cursor, header);
-  columns.bytes = extendedBytes(value);
-  columns.count = row;
+  columns.bytes = extendedBytes(cursor);
   return undefined;
+}
+
+/** Makes rows ready to be read, from `from` up to the first one of another schema: that one is returned. */
+function endOfRun(
+  columns: RecordColumns,
+  view: DataView,
+  from: number,
+  schemaId: number,
+  headBytes: number,
+): number {
+  const { bytes, count, rejected, unread, unreadEnd, recordValueStart, recordValueLength } =
+    columns;
+  for (let row = from; row < count; row++) {
+    const start = recordValueStart[row] ?? 0;
+    const length = recordValueLength[row] ?? 0;
+    unread[row] = start + headBytes;
+    unreadEnd[row] = start + length;
+    rejected[row] = 0;
+    // The same frame as before it, which costs two loads to see.
+    const same =
+      length >= frameBytes &&
+      headBytes === frameBytes &&
+      bytes[start] === 0 &&
+      view.getUint32(start + 1) === schemaId;
+    if (same) continue;
+    const found = schemaOf(columns, row, headBytes);
+    if (found < 0) rejected[row] = -found;
+    else if (found !== schemaId) return row;
+  }
+  return count;
+}
+
+/** Or minus the number of a reason. */
+function schemaOf(
+  { bytes, recordValueStart, recordValueLength }: RecordColumns,
+  row: number,
+  headBytes: number,
+): number {
+  const length = recordValueLength[row] ?? -1;
+  if (length < 0) return -nullValue;
+  return headBytes === 0 ? unframed : frameSchemaId(bytes, recordValueStart[row] ?? 0, length);
+}
+
+function rejectRun({ rejected }: RecordColumns, from: number, to: number, reason: number): void {
+  for (let row = from; row < to; row++) if (rejected[row] === 0) rejected[row] = reason;
 }

@@ -1,9 +1,5 @@
 import assert from "node:assert/strict";
 
-import type { RecordColumns } from "@adstream/engine/columns";
-
-import type { ByteCursor } from "./byte-cursor.ts";
-
 /** Which top-level fields of an event become columns. A field has one use, but for a number that is summed and its highest kept. */
 export type EventProjection = {
   /** A string, or bytes that hold UTF-8. */
@@ -47,13 +43,6 @@ export type CategoryProjection = {
   /** Of those allowed, each with a column: 1 where the field holds it, else 0. */
   readonly counted: readonly string[];
 };
-
-/**
- * Reads the value between the cursor's position and its end into row `row`.
- *
- * @returns 0, or the number of the reason why the record is rejected
- */
-export type ColumnReader = (cursor: ByteCursor, columns: RecordColumns, row: number) => number;
 
 /** How many columns of values a projection fills. */
 export function valueColumns({ numbers, categories = [], maxima = [] }: EventProjection): number {

@@ -2,10 +2,11 @@ import { type RecordColumns, rejectCode } from "@adstream/engine/columns";
 
 import { liesAt } from "./avro-categories.ts";
 import { type ByteCursor, fail } from "./byte-cursor.ts";
-import type { ColumnReader, EventProjection } from "./event-projection.ts";
+import type { EventProjection } from "./event-projection.ts";
 import { type JsonField, jsonFields } from "./json-fields.ts";
 import { ascii, malformedJson, skipSpace, skipString, skipValue } from "./json-scan.ts";
 import { unescaped } from "./json-text.ts";
+import type { ColumnReader } from "./value-rows.ts";
 
 const otherType = rejectCode("JSON value of another type");
 /** Of a field whose name did not occur; no reason has this number. */

@@ -11,7 +11,6 @@ import { allowedTexts, countText, findText, notDeclared } from "./avro-categorie
 import { appendExtra, type ByteCursor } from "./byte-cursor.ts";
 import {
   type CategoryProjection,
-  type ColumnReader,
   type EventProjection,
   type MeasuredNumber,
   measuredFields,
@@ -32,6 +31,7 @@ import { readNumber, readQuotient } from "./json-numbers.ts";
 import { ascii, beginsNumber, skipString, skipValue } from "./json-scan.ts";
 import { unescaped } from "./json-text.ts";
 import { validUtf8 } from "./utf8.ts";
+import type { ColumnReader } from "./value-rows.ts";
 
 /** How a projected field is read. */
 export type JsonField = {

@@ -1,17 +1,13 @@
 import { createColumns, type RecordColumns } from "@adstream/engine/columns";
 import type { Clock, LogHandler, LogSource } from "@adstream/engine/ports";
 
-import {
-  type ColumnReader,
-  type EventFormat,
-  type EventProjection,
-  valueColumns,
-} from "./event-projection.ts";
+import { type EventFormat, type EventProjection, valueColumns } from "./event-projection.ts";
 import { openBatchSource, type BatchSource, type BatchSourceOptions } from "./batch-source.ts";
 import { decodeColumns } from "./decode-columns.ts";
 import { composeJsonReader } from "./json-columns.ts";
 import { openBatch, type OpenBatch } from "./record-batch.ts";
 import type { SchemaRegistryClient } from "./schema-registry.ts";
+import { eachRow, type RowsReader } from "./value-rows.ts";
 import { WriterSchemas } from "./writer-schemas.ts";
 
 /**
@@ -54,7 +50,7 @@ class DecodingLogSource implements DecodedLogSource {
   /** Reused for every batch of every partition: they come one after the other. */
   readonly #columns: RecordColumns;
   /** undefined where events are Avro. */
-  readonly #json: ColumnReader | undefined;
+  readonly #json: RowsReader | undefined;
   /** Partitions that the handler paused; others may be paused for a schema. */
   readonly #pausedByHandler = new Set<number>();
   #handler: LogHandler | undefined;
@@ -62,7 +58,8 @@ class DecodingLogSource implements DecodedLogSource {
   constructor(options: LogSourceOptions, batches: BatchSource) {
     this.#batches = batches;
     this.#columns = createColumns(valueColumns(options.projection));
-    this.#json = options.format === "json" ? composeJsonReader(options.projection) : undefined;
+    this.#json =
+      options.format === "json" ? eachRow(composeJsonReader(options.projection)) : undefined;
     this.#schemas = new WriterSchemas(options, {
       unknown: (partition, schemaId) => this.#handler?.schemaUnknown(partition, schemaId),
       decided: (partition, schemaId) =>

@@ -5,10 +5,11 @@ import type { Clock } from "@adstream/engine/ports";
 
 import { composeReader } from "./avro-columns.ts";
 import { toStreamError } from "./error-map.ts";
-import type { ColumnReader, EventProjection } from "./event-projection.ts";
+import type { EventProjection } from "./event-projection.ts";
 import type { Log } from "./kafkajs-log.ts";
 import { leastRecent } from "./least-recent.ts";
 import type { RegisteredSchema, SchemaRegistryClient } from "./schema-registry.ts";
+import type { RowsReader } from "./value-rows.ts";
 
 /** What the partitions that wait for a schema need done. */
 export type SchemaWaiter = {
@@ -38,7 +39,7 @@ const outageToMs = 30_000;
  */
 export class WriterSchemas {
   readonly #options: WriterSchemasOptions;
-  readonly #readers = leastRecent<number, ColumnReader | RejectReason>(keptReaders);
+  readonly #readers = leastRecent<number, RowsReader | RejectReason>(keptReaders);
   /** What no waiting mends: thrown to whoever looks the schema up. */
   readonly #failures = new Map<number, StreamError>();
   /** Partitions that wait, by schema id; the set identifies one wait. */
@@ -55,7 +56,7 @@ export class WriterSchemas {
    * @returns undefined when it has to be loaded: see `waitFor`
    * @throws {StreamError} NOT_AUTHORIZED, or whatever else ended its loading
    */
-  lookup(schemaId: number): ColumnReader | RejectReason | undefined {
+  lookup(schemaId: number): RowsReader | RejectReason | undefined {
     const failure = this.#failures.get(schemaId);
     if (failure !== undefined) throw failure;
     return this.#readers.get(schemaId);
@@ -130,7 +131,7 @@ export class WriterSchemas {
     }
   }
 
-  #compose(schemaId: number, text: string): ColumnReader | RejectReason {
+  #compose(schemaId: number, text: string): RowsReader | RejectReason {
     try {
       return composeReader(text, this.#options.projection);
     } catch (error) {

@@ -9,6 +9,7 @@ import type { EventProjection } from "../src/event-projection.ts";
 import { createCursor } from "../src/byte-cursor.ts";
 import { datumOf, leaf, prefixed, schemaOf, shape, union, type Field } from "./avro-shapes.ts";
 import { varint } from "./encode-batch.ts";
+import { readValue } from "./read-value.ts";
 
 const projection: EventProjection = {
   key: "key",
@@ -29,7 +30,7 @@ function read(schema: unknown, datum: readonly number[], by = projection): Row {
   const readBefore = (...following: number[]): Row => {
     const cursor = createCursor(Uint8Array.from([0xff, 0x02, ...datum, ...following]), 2);
     cursor.end = 2 + datum.length;
-    return rowOf(columns, reader(cursor, columns, 3), cursor.bytes);
+    return rowOf(columns, readValue(reader, cursor, columns, 3), cursor.bytes);
   };
   const row = readBefore(0x80, 0x00, 0xff);
   expect(readBefore()).toEqual(row);

@@ -7,6 +7,7 @@ import { createCursor } from "../src/byte-cursor.ts";
 import { type EventProjection, type TimeUnit, valueColumns } from "../src/event-projection.ts";
 import { prefixed } from "./avro-shapes.ts";
 import { varint } from "./encode-batch.ts";
+import { readValue } from "./read-value.ts";
 
 const range = { min: -1_000, max: 1_000 };
 const projection: EventProjection = {
@@ -45,7 +46,7 @@ function read(
   ];
   const columns = createColumns(valueColumns(by), 1);
   const reader = composeReader(schema(types), by);
-  const rejected = reader(createCursor(Uint8Array.from(datum)), columns, 0);
+  const rejected = readValue(reader, createCursor(Uint8Array.from(datum)), columns, 0);
   if (rejected !== 0) return rejectReasons[rejected];
   return [columns.eventTime[0], ...columns.values.map((column) => column[0])];
 }
@@ -98,7 +99,7 @@ test("a number that must be whole and has a fraction rejects the record", () => 
   const rejected = [1.5, 2, -1e-9].map((cost) => {
     const datum = Buffer.from([...prefixed(Buffer.from("k")), 0, ...new Uint8Array(8)]);
     datum.writeDoubleLE(cost, 3);
-    return rejectReasons[whole(createCursor(datum), createColumns(1, 1), 0)];
+    return rejectReasons[readValue(whole, createCursor(datum), createColumns(1, 1), 0)];
   });
   expect(rejected).toEqual(["number not whole", "accepted", "number not whole"]);
 });

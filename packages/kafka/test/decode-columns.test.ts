@@ -12,9 +12,9 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 
 import { composeReader } from "../src/avro-columns.ts";
-import type { ColumnReader } from "../src/event-projection.ts";
 import { decodeColumns, type ReaderLookup } from "../src/decode-columns.ts";
 import { openBatch, readRecords } from "../src/record-batch.ts";
+import type { RowsReader } from "../src/value-rows.ts";
 import { frame } from "../src/wire-format.ts";
 import { prefixed } from "./avro-shapes.ts";
 import { encodeBatch, varint, withChecksum, type TestRecord } from "./encode-batch.ts";
@@ -25,7 +25,7 @@ const schema = (...names: string[]): string =>
     name: "E",
     fields: names.map((name) => ({ name, type: name === "key" ? "string" : "long" })),
   });
-const reader = (...names: string[]): ColumnReader =>
+const reader = (...names: string[]): RowsReader =>
   composeReader(schema(...names), {
     key: "key",
     eventTime: "time",
@@ -33,7 +33,7 @@ const reader = (...names: string[]): ColumnReader =>
   });
 /** 1: all fields in order; 2: without clicks; 3: in another order; 4: unreadable; 5: not loaded. */
 const readers: ReaderLookup = (schemaId) => byId.get(schemaId);
-const byId = new Map<number, ColumnReader | RejectReason>([
+const byId = new Map<number, RowsReader | RejectReason>([
   [1, reader("key", "time", "clicks")],
   [2, reader("key", "time")],
   [3, reader("clicks", "time", "key")],

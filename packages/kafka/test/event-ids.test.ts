@@ -6,6 +6,7 @@ import type { EventProjection } from "../src/event-projection.ts";
 import { createCursor } from "../src/byte-cursor.ts";
 import { prefixed } from "./avro-shapes.ts";
 import { varint } from "./encode-batch.ts";
+import { readValue } from "./read-value.ts";
 
 const byKey: EventProjection = { key: "key", eventTime: "time", numbers: [] };
 const byId: EventProjection = { ...byKey, id: "event_id" };
@@ -25,7 +26,7 @@ function readId(id: unknown, datum: readonly number[], by = byId): string | numb
   const columns = createColumns(0, 1);
   columns.idLength[0] = -1;
   const bytes = Uint8Array.from([...prefixed(Buffer.from("a")), ...datum, ...varint(5)]);
-  const rejected = composeReader(schemaWith(id), by)(createCursor(bytes), columns, 0);
+  const rejected = readValue(composeReader(schemaWith(id), by), createCursor(bytes), columns, 0);
   if (rejected !== 0) return rejectReasons[rejected] ?? "no reason";
   const [start = 0] = columns.idStart;
   const [length = 0] = columns.idLength;

@@ -1,12 +1,13 @@
 import { resultSchema } from "@adstream/contracts/result-shape";
-import { createColumns, type RecordColumns, rejectReasons } from "@adstream/engine/columns";
+import { createColumns, type RecordColumns } from "@adstream/engine/columns";
 import { resultKey as keyOf, resultStatuses } from "@adstream/engine/results";
 import { Task } from "@adstream/engine/task";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { composeReader } from "@adstream/kafka/avro-columns";
 import { createCursor, extendedBytes } from "@adstream/kafka/byte-cursor";
-import { type ColumnReader, valueColumns } from "@adstream/kafka/event-projection";
+import { valueColumns } from "@adstream/kafka/event-projection";
 import { composeJsonReader } from "@adstream/kafka/json-columns";
+import { eachRow, type RowsReader } from "@adstream/kafka/value-rows";
 import { readEnvironment } from "@adstream/service/environment";
 import { expect, test } from "vitest";
 import { environment } from "../src/config.ts";
@@ -68,10 +69,10 @@ const eventSchema = JSON.stringify({
   ],
 });
 
-test.each<[string, ColumnReader, (arrival: Arrival) => Buffer]>([
+test.each<[string, RowsReader, (arrival: Arrival) => Buffer]>([
   [
     "JSON",
-    composeJsonReader(jobColumns(delays).projection),
+    eachRow(composeJsonReader(jobColumns(delays).projection)),
     (arrival) => Buffer.from(JSON.stringify(arrival)),
   ],
   [
@@ -112,23 +113,24 @@ test.each<[string, ColumnReader, (arrival: Arrival) => Buffer]>([
 });
 
 /** What is read of the values, as a source hands it over. */
-function columnsOf(values: readonly Buffer[], read: ColumnReader, firstOffset = 0): RecordColumns {
+function columnsOf(values: readonly Buffer[], read: RowsReader, firstOffset = 0): RecordColumns {
   const { projection } = jobColumns(delays);
   const columns = createColumns(valueColumns(projection), values.length);
   const cursor = createCursor(Buffer.concat(values));
   let start = 0;
   for (const [row, value] of values.entries()) {
-    cursor.position = start;
+    columns.unread[row] = start;
     start += value.length;
-    cursor.end = start;
-    expect(rejectReasons[read(cursor, columns, row)]).toBe("accepted");
+    columns.unreadEnd[row] = start;
     columns.offset[row] = firstOffset + row;
     columns.recordTime[row] = -1;
     columns.recordKeyLength[row] = -1;
     columns.recordValueLength[row] = -1;
   }
-  columns.bytes = extendedBytes(cursor);
   columns.count = values.length;
+  read(cursor, columns, 0, columns.count);
+  expect(columns.rejected.every((reason) => reason === 0)).toBe(true);
+  columns.bytes = extendedBytes(cursor);
   return columns;
 }
 
