@@ -80,6 +80,7 @@ class KafkaPublisher implements Publisher {
   readonly #options: PublisherOptions;
   readonly #deadlineMs: number;
   readonly #knownTopics = new Set<string>();
+  readonly #partitions = new Map<string, number>();
   #producer: Producer;
   #queue: Waiting[] = [];
   #queuedBytes = 0;
@@ -123,10 +124,11 @@ class KafkaPublisher implements Publisher {
     if (this.#spent !== undefined) throw this.#spent;
     if (blocks.records > 0) await this.#enqueue({ records: [], blocks, sizeBytes: 0 });
     blocks.clear();
-    if (performance.now() < this.#countAgainAtMs) return;
-    // Brokers that are away are the next send's affair.
-    const partitions = await this.#countPartitions(blocks.topic).catch(() => undefined);
+    const partitions = this.#partitions.get(blocks.topic);
     if (partitions !== undefined) blocks.spreadOver(partitions);
+    if (performance.now() < this.#countAgainAtMs) return;
+    // Nobody waits for it, and brokers that are away are the next send's affair.
+    void this.#countPartitions(blocks.topic).catch(() => {});
   }
 
   async #countPartitions(topic: string): Promise<number> {
@@ -134,6 +136,7 @@ class KafkaPublisher implements Publisher {
     try {
       const [partitions = 1] = await partitionCounts(this.#options.kafka, [topic]);
       this.#knownTopics.add(topic);
+      this.#partitions.set(topic, partitions);
       return partitions;
     } catch (error) {
       throw toStreamError(error, `reading ${topic}`);

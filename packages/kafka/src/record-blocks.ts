@@ -55,11 +55,13 @@ export class RecordBlocks {
     this.#blocks.length = partitions;
   }
 
-  /** The key decides the partition, as `keyPartition` says. The bytes are copied. */
-  append(key: Uint8Array, value: Uint8Array | null): void {
+  /**
+   * The key decides the partition, as `keyPartition` says. The bytes are copied.
+   * @param valueBytes of the value, from its start: a view of so much costs more than the copy
+   */
+  append(key: Uint8Array, value: Uint8Array | null, valueBytes = value?.length ?? 0): void {
     const block = this.#blocks[keyPartition(key, this.#blocks.length)];
     if (block === undefined) return;
-    const valueBytes = value?.length ?? 0;
     const sizeBytes =
       3 + // attributes, timestamp delta 0, no headers
       varintBytes(block.records) +
@@ -74,10 +76,9 @@ export class RecordBlocks {
     buffer[at++] = 0;
     at = writeVarint(buffer, at, block.records);
     at = writeVarint(buffer, at, key.length);
-    buffer.set(key, at);
-    at = writeVarint(buffer, at + key.length, value === null ? -1 : valueBytes);
-    if (value !== null) buffer.set(value, at);
-    at += valueBytes;
+    at = copyInto(buffer, at, key, key.length);
+    at = writeVarint(buffer, at, value === null ? -1 : valueBytes);
+    if (value !== null) at = copyInto(buffer, at, value, valueBytes);
     buffer[at++] = 0;
     block.size = at;
     block.records++;
@@ -124,6 +125,15 @@ function reserve(block: Block, bytes: number): void {
   const grown = Buffer.allocUnsafe(2 ** Math.ceil(Math.log2(needed)));
   block.buffer.copy(grown, 0, 0, block.size);
   block.buffer = grown;
+}
+
+/** A call into the runtime costs as much as some dozen bytes here. */
+const shortBytes = 128;
+
+function copyInto(into: Buffer, position: number, bytes: Uint8Array, count: number): number {
+  if (count > shortBytes) into.set(bytes.subarray(0, count), position);
+  else for (let index = 0; index < count; index++) into[position + index] = bytes[index] ?? 0;
+  return position + count;
 }
 
 /** Zigzag: even numbers are the positive ones. */

@@ -38,6 +38,14 @@ test("the bytes are those of the format: a record by hand, the second one's offs
   ]);
 });
 
+test("of a value that is used again only so many bytes are taken, few or many", () => {
+  const blocks = new RecordBlocks("t", 1);
+  const value = Buffer.alloc(1_000, "abc");
+  for (const bytes of [0, 5, 128, 129, 1_000]) blocks.append(Buffer.from("k"), value, bytes);
+  const found = [...blocks.outgoing()].map((one) => String(one.value));
+  expect(found).toEqual([0, 5, 128, 129, 1_000].map((bytes) => String(value).slice(0, bytes)));
+});
+
 test("a block says that it is full before a broker would refuse it, and clearing empties it", () => {
   const blocks = new RecordBlocks("t", 1);
   const value = new Uint8Array(1_000);

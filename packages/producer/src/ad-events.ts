@@ -1,5 +1,5 @@
 import { flaws } from "./bad-records.ts";
-import { randomAt } from "@adstream/traffic/random";
+import { seekableRandom } from "@adstream/traffic/random";
 import type { AdEvent } from "@adstream/contracts/ad-event";
 import type { Flaw } from "./bad-records.ts";
 import type { Random } from "@adstream/traffic/random";
@@ -43,11 +43,12 @@ const redeliveryReach = 1_000;
 export function adEvents(settings: TrafficSettings): (nowMs: number) => Emission {
   const adId = adIds(settings.ads);
   const recent: AdEvent[] = [];
+  const { random, seek } = seekableRandom(settings.seed);
   let index = 0;
   let events = 0;
   let ad = -1;
   return (nowMs) => {
-    const random = randomAt(settings.seed, index);
+    seek(index);
     const kind = kindOf(random(), settings, recent.length > 0);
     const repeat = ad >= 0 && random() < settings.repeatRatio;
     if (!repeat) ad = Math.floor(random() * settings.ads);
@@ -68,14 +69,22 @@ export function adEvents(settings: TrafficSettings): (nowMs: number) => Emission
     if (kind === "redelivery" && earlier !== undefined) {
       return { event: earlier, kind, repeat: false, timing: "on time" };
     }
-    recent[events++ % redeliveryReach] = event;
+    if (settings.redeliverRatio > 0) recent[events++ % redeliveryReach] = event;
     return { event, kind: "event", repeat, timing };
   };
 }
 
+/** Names are made once, of so many ads at most. */
+const namedAds = 100_000;
+
 function adIds(ads: number): (ad: number) => string {
   const width = Math.max(4, String(ads).length);
-  return (ad) => `ad_${String(ad + 1).padStart(width, "0")}`;
+  const named: string[] = [];
+  return (ad) => {
+    const name = named[ad] ?? `ad_${String(ad + 1).padStart(width, "0")}`;
+    if (ad < namedAds) named[ad] = name;
+    return name;
+  };
 }
 
 function kindOf(

@@ -1,5 +1,5 @@
 import { adTypes, eventTypes } from "@adstream/contracts/ad-interaction";
-import { randomAt } from "@adstream/traffic/random";
+import { randomAt, seekableRandom } from "@adstream/traffic/random";
 import type { AdInteraction } from "@adstream/contracts/ad-interaction";
 
 /** What is drawn of an interaction: all but its times. */
@@ -37,9 +37,10 @@ export function interactions(seed: number): () => Drawn {
     ip_address: "",
   };
   const drawn = { ...blank };
+  const { random, seek } = seekableRandom(seed);
   let index = 0;
   return () => {
-    const random = randomAt(seed, index++);
+    seek(index++);
     const { ad_id, ad_type, campaign_id, key } = at(ads, random());
     drawn.ad_id = ad_id;
     drawn.ad_type = ad_type;

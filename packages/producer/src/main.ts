@@ -41,7 +41,7 @@ async function main(context: ServiceContext<ProducerConfig>): Promise<void> {
     log,
     signal,
   });
-  const blocks = await publisher.openBlocks(topic);
+  const blocks = [await publisher.openBlocks(topic), await publisher.openBlocks(topic)] as const;
 
   const clock = systemClock;
   const startMs = clock.nowMs();
@@ -74,7 +74,7 @@ function openConfiguredPace(config: ProducerConfig, startMs: number): Pace {
     gaps: seededGaps(config.PRODUCER_MODEL, config.PRODUCER_RATE, config.PRODUCER_SEED),
     startMs,
     maxBehindMs: config.PRODUCER_MAX_BEHIND,
-    ...(durationMs === undefined ? {} : { endMs: startMs + durationMs }),
+    ...(durationMs === undefined ? {} : { durationMs }),
   });
 }
 

@@ -3,8 +3,8 @@ import type { Gaps } from "@adstream/traffic/arrivals";
 export type PaceOptions = {
   readonly gaps: Gaps;
   readonly startMs: number;
-  /** Nothing is due from then on; never when left out. */
-  readonly endMs?: number;
+  /** Nothing is due from then on; without end when left out. */
+  readonly durationMs?: number;
   /** Credit for at most so much of the schedule: what was missed before that is given up. */
   readonly maxBehindMs: number;
 };
@@ -23,24 +23,26 @@ export type Pace = {
  * what became due meanwhile is handed out at once after it. Times are of any one clock, in ms.
  */
 export function openPace(options: PaceOptions): Pace {
-  const { gaps, startMs, endMs = Number.POSITIVE_INFINITY, maxBehindMs } = options;
-  let dueMs = startMs;
+  const { gaps, startMs, durationMs = Number.POSITIVE_INFINITY, maxBehindMs } = options;
+  // Summed up from 0: the schedule is rounded alike whenever it starts, so that others can draw it again.
+  let nextMs = 0;
   let skippedMs = 0;
   return {
     take(nowMs, maxRecords) {
-      const behindMs = Math.min(nowMs, endMs) - dueMs - maxBehindMs;
+      const passedMs = nowMs - startMs;
+      const behindMs = Math.min(passedMs, durationMs) - nextMs - maxBehindMs;
       if (behindMs > 0) {
-        dueMs += behindMs;
+        nextMs += behindMs;
         skippedMs += behindMs;
       }
       const due: number[] = [];
-      while (dueMs <= nowMs && dueMs < endMs && due.length < maxRecords) {
-        due.push(dueMs);
-        dueMs += gaps();
+      while (nextMs <= passedMs && nextMs < durationMs && due.length < maxRecords) {
+        due.push(startMs + nextMs);
+        nextMs += gaps();
       }
       return due;
     },
-    nextMs: () => (dueMs < endMs ? dueMs : Number.POSITIVE_INFINITY),
+    nextMs: () => (nextMs < durationMs ? startMs + nextMs : Number.POSITIVE_INFINITY),
     skippedMs: () => skippedMs,
   };
 }

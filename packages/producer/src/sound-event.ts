@@ -2,6 +2,8 @@ import type { AdEvent } from "@adstream/contracts/ad-event";
 
 const maxInt = 2 ** 31 - 1;
 const maxIdBytes = 256;
+/** Of a UTF-16 code unit in UTF-8. */
+const maxCharacterBytes = 3;
 /** What a date can be, either side of 1970. */
 const maxTimeMs = 8.64e15;
 
@@ -28,7 +30,8 @@ function flawOf({ ad_id, event_id, timestamp, clicks, views, cost }: AdEvent): s
 
 /** Half of a surrogate pair would become the replacement character, and two ads one. */
 function fitId(id: string): boolean {
-  return id.isWellFormed() && id !== "" && Buffer.byteLength(id) <= maxIdBytes;
+  if (id === "" || !id.isWellFormed()) return false;
+  return id.length * maxCharacterBytes <= maxIdBytes || Buffer.byteLength(id) <= maxIdBytes;
 }
 
 function fitCount(count: number): boolean {

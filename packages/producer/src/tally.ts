@@ -8,8 +8,8 @@ export type Tally = {
   readonly records: number;
   /** Is not counted yet. */
   add(sent: Pick<Emission, "kind" | "repeat" | "timing">): void;
-  /** All that were added are counted now. */
-  acknowledge(): void;
+  /** @returns counts what was added since the last cut: to be called once, when that is acknowledged */
+  cut(): () => void;
   counts(): Counts;
 };
 
@@ -25,7 +25,7 @@ export type Counts = {
 
 export function openTally(): Tally {
   let counts = noCounts;
-  const pending = { ...noCounts };
+  let pending = { ...noCounts };
   return {
     get records() {
       return counts.produced;
@@ -41,17 +41,20 @@ export function openTally(): Tally {
         if (timing === "out of order") pending.outOfOrder++;
       }
     },
-    acknowledge() {
-      counts = {
-        produced: counts.produced + pending.produced,
-        events: counts.events + pending.events,
-        redelivered: counts.redelivered + pending.redelivered,
-        bad: counts.bad + pending.bad,
-        repeats: counts.repeats + pending.repeats,
-        outOfOrder: counts.outOfOrder + pending.outOfOrder,
-        late: counts.late + pending.late,
+    cut() {
+      const sent = pending;
+      pending = { ...noCounts };
+      return () => {
+        counts = {
+          produced: counts.produced + sent.produced,
+          events: counts.events + sent.events,
+          redelivered: counts.redelivered + sent.redelivered,
+          bad: counts.bad + sent.bad,
+          repeats: counts.repeats + sent.repeats,
+          outOfOrder: counts.outOfOrder + sent.outOfOrder,
+          late: counts.late + sent.late,
+        };
       };
-      Object.assign(pending, noCounts);
     },
     counts: () => counts,
   };

@@ -59,12 +59,26 @@ test("after a longer stall only the bound is made up for, and the rest is counte
 });
 
 test("nothing is due from the end on, and there is no next record then", () => {
-  const pace = openPace({ gaps: uniform(100), startMs: 5, endMs: 25, maxBehindMs: 1_000 });
+  const pace = openPace({ gaps: uniform(100), startMs: 5, durationMs: 20, maxBehindMs: 1_000 });
   expect(pace.take(10, noBound)).toEqual([5]);
   expect(pace.nextMs()).toBe(15);
   expect(pace.take(1_000, noBound)).toEqual([15]);
   expect(pace.nextMs()).toBe(Number.POSITIVE_INFINITY);
   expect(pace.skippedMs()).toBe(0);
+});
+
+test("the schedule is the same whenever it starts, its last record included", () => {
+  const records = (startMs: number): number => {
+    const pace = openPace({
+      gaps: uniform(7_000),
+      startMs,
+      durationMs: 9_000,
+      maxBehindMs: 10_000,
+    });
+    return pace.take(startMs + 9_001, noBound).length;
+  };
+  const starts = Array.from({ length: 200 }, (_, index) => index * 1_234.567_89);
+  expect(new Set(starts.map(records)).size).toBe(1);
 });
 
 test.each(arrivalModels)(

@@ -36,7 +36,7 @@ function traffic(clock: HandClock, { rate, count, model = "uniform" }: Setting):
   const value = Buffer.alloc(100);
   return [
     {
-      blocks: new RecordBlocks("events", 2),
+      blocks: [new RecordBlocks("events", 2), new RecordBlocks("events", 2)],
       append(blocks, { dueMs, sentMs }, tally) {
         blocks.append(Buffer.from(`k${appended.length % 7}`), value);
         tally.add({ kind: "event", repeat: false, timing: "on time" });
@@ -169,7 +169,7 @@ test("it ends where the schedule does", async () => {
   const clock = new HandClock();
   const [all, sent] = traffic(clock, { rate: 1_000, count: Number.POSITIVE_INFINITY });
   const gaps = arrivalGaps("uniform", 1_000, randomAt(1, 0));
-  const pace = openPace({ gaps, startMs: 0, endMs: 2_500, maxBehindMs: 5_000 });
+  const pace = openPace({ gaps, startMs: 0, durationMs: 2_500, maxBehindMs: 5_000 });
   await publishTraffic({ ...all, pace }, running);
   expect(total(sent)).toBe(2_500);
 });
@@ -184,6 +184,62 @@ test("one batch is in flight at a time", async () => {
     inFlight--;
   };
   await publishTraffic({ ...all, publish }, running);
+});
+
+test("while a batch is in flight the next one is written, into the other blocks, and not sent", async () => {
+  const clock = new HandClock();
+  const [all] = traffic(clock, { rate: 1_000, count: 100 });
+  const inFlight: { blocks: RecordBlocks; acknowledge: () => void }[] = [];
+  let written = 0;
+  const append: Traffic["append"] = (blocks, at, tally) => {
+    written++;
+    expect(blocks).not.toBe(inFlight.at(-1)?.blocks);
+    all.append(blocks, at, tally);
+  };
+  const publish: Traffic["publish"] = (blocks) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const acknowledge = (): void => {
+      blocks.clear();
+      resolve();
+    };
+    inFlight.push({ blocks, acknowledge });
+    return promise;
+  };
+  let over = false;
+  const published = publishTraffic({ ...all, append, publish }, running).then(() => (over = true));
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  await turn();
+  expect([inFlight.length, written]).toEqual([1, 11]);
+  expect(all.tally.records).toBe(0);
+  inFlight[0]?.acknowledge();
+  await turn();
+  expect([inFlight.length, written]).toEqual([2, 21]);
+  expect(all.tally.records).toBe(1);
+  // Until the last of them is written.
+  for (let batch = 0; batch < 8; batch++) {
+    inFlight.at(-1)?.acknowledge();
+    await turn();
+  }
+  inFlight.at(-1)?.acknowledge();
+  await turn();
+  expect([over, all.tally.records]).toEqual([false, 91]);
+  inFlight.at(-1)?.acknowledge();
+  await published;
+  expect(all.tally.records).toBe(100);
+});
+
+test("a publish that fails while nothing is due ends it at once", async () => {
+  const [all] = traffic(new HandClock(), { rate: 0.001, count: 10 });
+  const untilEnded: Clock["sleep"] = (_delayMs, signal) =>
+    new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  const clock: Clock = { nowMs: () => 0, wallMs: () => wallStartMs, sleep: untilEnded };
+  const failure = new Error("not acknowledged");
+  const publish = async (): Promise<void> => {
+    await new Promise((resolve) => setImmediate(resolve));
+    throw failure;
+  };
+  await expect(publishTraffic({ ...all, publish, clock }, running)).rejects.toBe(failure);
+  expect(all.tally.records).toBe(0);
 });
 
 test("a signal ends it after the batch in flight, and only what was acknowledged is counted", async () => {

@@ -9,13 +9,35 @@ export type Random = () => number;
  * @param index 0 to 2^53
  */
 export function randomAt(seed: number, index: number): Random {
-  const high = Math.floor(index / 2 ** 32);
-  let state = finalize(finalize(finalize(seed ^ 0x9e3779b9) ^ high) ^ (index >>> 0));
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  const { random, seek } = seekableRandom(seed);
+  seek(index);
+  return random;
+}
+
+/** As `randomAt`, of one index after the other: nothing is made for an index. */
+export type SeekableRandom = {
+  /** Of the index sought last; 0 before. */
+  readonly random: Random;
+  readonly seek: (index: number) => void;
+};
+
+/** @param seed as for `randomAt` */
+export function seekableRandom(seed: number): SeekableRandom {
+  const seeded = finalize(seed ^ 0x9e3779b9);
+  let state = 0;
+  const seek = (index: number): void => {
+    const high = Math.floor(index / 2 ** 32);
+    state = finalize(finalize(seeded ^ high) ^ (index >>> 0));
+  };
+  seek(0);
+  return {
+    seek,
+    random() {
+      state = (state + 0x6d2b79f5) | 0;
+      let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    },
   };
 }
 

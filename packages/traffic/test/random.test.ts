@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { randomAt } from "../src/random.ts";
+import { randomAt, seekableRandom } from "../src/random.ts";
 
 function draws(seed: number, index: number, count: number): number[] {
   const random = randomAt(seed, index);
@@ -11,6 +11,15 @@ test("the numbers are a function of seed and index", () => {
   expect(draws(7, 3, 5)).not.toEqual(draws(7, 4, 5));
   expect(draws(7, 3, 5)).not.toEqual(draws(8, 3, 5));
   expect(draws(7, 2 ** 32 + 3, 5)).not.toEqual(draws(7, 3, 5));
+});
+
+test("seeking an index gives its numbers, whatever was drawn before", () => {
+  const { random, seek } = seekableRandom(7);
+  const found = [5, 2 ** 32 + 3, 5, 0].map((index) => {
+    seek(index);
+    return [random(), random()];
+  });
+  expect(found).toEqual([5, 2 ** 32 + 3, 5, 0].map((index) => draws(7, index, 2)));
 });
 
 test.each([0, 1, 2])("draw %d is uniform over indexes", (draw) => {

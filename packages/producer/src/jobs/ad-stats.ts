@@ -18,15 +18,28 @@ export const adStats: TrafficJob = {
     const { encode, encodeInto } = avroCodec(adEventSchema);
     const value = Buffer.alloc(longestValueBytes);
     const payloadStart = writeFrame(value, schemaId);
+    const keyOf = keys();
     return (blocks, { dueMs }, tally) => {
       const emission = next(Math.floor(dueMs));
       const { event, flaw } = emission;
-      const key = Buffer.from(event.ad_id);
+      const key = keyOf(event.ad_id);
       if (flaw === undefined) {
         requireSound(event);
-        blocks.append(key, value.subarray(0, encodeInto(event, value, payloadStart)));
+        blocks.append(key, value, encodeInto(event, value, payloadStart));
       } else blocks.append(key, spoiled(event, flaw, { schemaId, encode, frame }));
       tally.add(emission);
     };
   },
 };
+
+/** Keys are made once, of so many ads at most. */
+const keyedAds = 100_000;
+
+function keys(): (adId: string) => Buffer {
+  const known = new Map<string, Buffer>();
+  return (adId) => {
+    const key = known.get(adId) ?? Buffer.from(adId);
+    if (known.size < keyedAds) known.set(adId, key);
+    return key;
+  };
+}

@@ -32,7 +32,7 @@ test("records are the events of the traffic, framed and keyed by ad, flaws inclu
     value: value && Buffer.from(value),
   }));
   expect(found).toEqual(expected);
-  tally.acknowledge();
+  tally.cut()();
   expect(tally.counts().bad).toBeGreaterThan(300);
   expect(tally.counts().redelivered).toBeGreaterThan(300);
 });
