@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
+import { relative } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { startCommand } from "@adstream/devstack/start-command";
@@ -30,16 +31,17 @@ export type MeasuredProcess = {
 };
 
 const kernelTickMs = 10;
-const root = new URL("../../../", import.meta.url);
+const root = fileURLToPath(new URL("../../../", import.meta.url));
 const preload = import.meta.resolve("./usage-at-exit.ts");
 
-/** Starts a program as `pnpm processor` starts the processor, and reports what it used. */
+/** Starts a service as its script starts it, another program as that of the processor, and reports what it used. */
 export function startMeasured(options: MeasuredOptions): MeasuredProcess {
   const { program, environment, nodeArguments = [], onMessage, onLine } = options;
-  const { variables = {}, flags = [] } = startCommand("packages/processor/src/main.ts") ?? {};
+  const { variables = {}, flags = [] } =
+    startCommand(relative(root, program)) ?? startCommand("packages/processor/src/main.ts") ?? {};
   const args = [...flags, ...nodeArguments, "--import", preload, program];
   const child = spawn(process.execPath, args, {
-    cwd: fileURLToPath(root),
+    cwd: root,
     env: { ...variables, ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc", "pipe"],
   });
