@@ -34,7 +34,7 @@ export async function openServers({ mongo = false, env = process.env } = {}): Pr
     MONGODB_URL: mongodb = "",
   } = env;
   const lacking = brokers === "" || registry === "" || (mongo && mongodb === "");
-  const embedded = lacking ? await startDevstackProcess({ detached: false }) : undefined;
+  const embedded = lacking ? await startDevstackProcess({ detached: true }) : undefined;
   const environment = {
     ...plainKafka,
     ...openRegistry,

@@ -3,10 +3,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { topicSpecs } from "@adstream/contracts/topics";
+import { type TopicSpec, topicSpecs } from "@adstream/contracts/topics";
+import { createTopics, deleteTopics } from "@adstream/kafka/topics";
 import type { Admin, Kafka } from "kafkajs";
 import type { ArrivalModel } from "@adstream/traffic/arrivals";
-import { startMeasured, type Usage } from "./measured-process.ts";
+import {
+  type MeasuredOptions,
+  type MeasuredProcess,
+  startMeasured,
+  type Usage,
+} from "./measured-process.ts";
 import { readAll } from "./read-results.ts";
 import { type Spread, spread } from "./result-latency.ts";
 import type { Servers } from "./servers.ts";
@@ -14,6 +20,7 @@ import type { StudyOptions } from "./study-options.ts";
 import { openRecount, studyWindowMs } from "./study-recount.ts";
 import { type StudyResult, studyResult } from "./study-results.ts";
 import { type StudyVerdict, studyVerdict } from "./study-verdict.ts";
+import { connectBench } from "./topics.ts";
 
 export type StudyRun = StudyVerdict & {
   readonly model: ArrivalModel;
@@ -40,14 +47,31 @@ const idleTimeoutMs = 10_000;
 const finishPatienceMs = idleTimeoutMs + 60_000;
 const pollMs = 200;
 
-/** One model: topics of its own, a processor, the producers, and then both topics read by somebody else. */
+type Topics = Readonly<
+  Record<`${"EVENTS" | "RESULTS" | "DEAD_LETTER" | "LATE" | "AUDIT"}_TOPIC`, string>
+>;
+
+export type StudyContext = {
+  readonly servers: Servers;
+  readonly kafka: Kafka;
+  readonly admin: Admin;
+  /** Ends the run early. */
+  readonly signal: AbortSignal;
+};
+
+/**
+ * One model: topics of its own, a processor, the producers, and then both topics read by somebody else. Processes and
+ * topics are gone when it is over, also when it failed.
+ * @throws the signal's reason, or what its end did to a process
+ */
 export async function runStudy(
   model: ArrivalModel,
   options: StudyOptions,
-  { servers, kafka, admin }: { servers: Servers; kafka: Kafka; admin: Admin },
+  context: StudyContext,
 ): Promise<StudyRun> {
+  const { servers, signal } = context;
   const name = `study-${model}-${randomBytes(4).toString("hex")}`;
-  const topics = {
+  const topics: Topics = {
     EVENTS_TOPIC: `${name}-events`,
     RESULTS_TOPIC: `${name}-results`,
     DEAD_LETTER_TOPIC: `${name}-dead`,
@@ -62,94 +86,114 @@ export async function runStudy(
     HTTP_PORT: "0",
     LOG_LEVEL: "info",
   };
-  await createStudyTopics(admin, topics, options.partitions);
+  await using opened = new AsyncDisposableStack();
+  const connection = connectBench(servers.brokers);
+  opened.defer(async () => void (await deleteTopics(connection, Object.values(topics))));
+  await createTopics(connection, studySpecs(topics, options.partitions));
   const checkpoints = await mkdtemp(join(tmpdir(), "adstream-study-"));
-  try {
-    const processor = startProcessor(name, options, {
-      ...environment,
-      CHECKPOINT_URL: `file:${checkpoints}`,
-    });
-    await processor.assigned;
-    const produced = await Promise.all(
-      Array.from({ length: options.producers }, (_, index) =>
-        produce(model, options, index, environment),
-      ),
-    );
-    const acknowledged = produced.reduce((sum, one) => sum + one.acknowledged, 0);
-    await processor.finished(acknowledged);
-    const usage = await processor.stop();
-    const recount = openRecount(options.format);
-    await readAll(kafka, admin, topics.EVENTS_TOPIC, (value) => recount.add(value));
-    const raw = recount.done();
-    const results: StudyResult[] = [];
-    await readAll(kafka, admin, topics.RESULTS_TOPIC, (value, at) =>
-      results.push(studyResult(value, at)),
-    );
-    return {
-      ...studyVerdict(raw, results),
-      model,
-      acknowledged,
-      inLog: raw.events,
-      late: await recordsIn(admin, topics.LATE_TOPIC),
-      deadLetters: await recordsIn(admin, topics.DEAD_LETTER_TOPIC),
-      resultRecords: results.length,
-      sentLate: spread([...raw.sentLateMs]),
-      producers: produced.map((one) => one.usage),
-      processor: usage,
-    };
-  } finally {
-    await rm(checkpoints, { recursive: true });
-    await admin.deleteTopics({ topics: Object.values(topics) });
-  }
+  opened.defer(() => rm(checkpoints, { recursive: true }));
+  signal.throwIfAborted();
+  const start = opened.use(startedChildren(signal));
+  const processor = startProcessor(start, options, {
+    ...environment,
+    PROCESSOR_GROUP: name,
+    CHECKPOINT_URL: `file:${checkpoints}`,
+  });
+  await processor.assigned;
+  const produced = await Promise.all(
+    Array.from({ length: options.producers }, (_, index) =>
+      produce(start, { model, options, index, environment }),
+    ),
+  );
+  const acknowledged = produced.reduce((sum, one) => sum + one.acknowledged, 0);
+  await processor.finished(acknowledged, signal);
+  const usage = await processor.stop();
+  signal.throwIfAborted();
+  return {
+    ...(await readTopics(topics, options, context)),
+    model,
+    acknowledged,
+    producers: produced.map((one) => one.usage),
+    processor: usage,
+  };
+}
+
+type Start = (options: MeasuredOptions) => MeasuredProcess;
+
+/** Starts processes that end at the signal, and have ended when it is disposed of. */
+function startedChildren(signal: AbortSignal): Start & AsyncDisposable {
+  const children: MeasuredProcess[] = [];
+  const stop = (): void => {
+    for (const child of children) child.stop();
+  };
+  signal.addEventListener("abort", stop);
+  const start: Start = (options) => {
+    const child = startMeasured(options);
+    children.push(child);
+    return child;
+  };
+  return Object.assign(start, {
+    async [Symbol.asyncDispose]() {
+      signal.removeEventListener("abort", stop);
+      stop();
+      await Promise.allSettled(children.map(({ usage }) => usage));
+    },
+  });
+}
+
+async function readTopics(
+  topics: Topics,
+  { format }: StudyOptions,
+  { kafka, admin }: StudyContext,
+): Promise<Omit<StudyRun, "model" | "acknowledged" | "producers" | "processor">> {
+  const recount = openRecount(format);
+  await readAll(kafka, admin, topics.EVENTS_TOPIC, (value) => recount.add(value));
+  const raw = recount.done();
+  const results: StudyResult[] = [];
+  await readAll(kafka, admin, topics.RESULTS_TOPIC, (value, at) =>
+    results.push(studyResult(value, at)),
+  );
+  return {
+    ...studyVerdict(raw, results),
+    inLog: raw.events,
+    late: await recordsIn(admin, topics.LATE_TOPIC),
+    deadLetters: await recordsIn(admin, topics.DEAD_LETTER_TOPIC),
+    resultRecords: results.length,
+    sentLate: spread([...raw.sentLateMs]),
+  };
 }
 
 /** With the settings that the pipeline gives them. */
-async function createStudyTopics(
-  admin: Admin,
-  topics: Readonly<Record<string, string>>,
-  partitions: number,
-): Promise<void> {
-  const { EVENTS_TOPIC = "", RESULTS_TOPIC = "", DEAD_LETTER_TOPIC = "" } = topics;
-  const { LATE_TOPIC = "", AUDIT_TOPIC = "" } = topics;
+function studySpecs(topics: Topics, partitions: number): TopicSpec[] {
   const names = {
-    events: EVENTS_TOPIC,
-    results: RESULTS_TOPIC,
-    deadLetters: DEAD_LETTER_TOPIC,
-    late: LATE_TOPIC,
-    audit: AUDIT_TOPIC,
+    events: topics.EVENTS_TOPIC,
+    results: topics.RESULTS_TOPIC,
+    deadLetters: topics.DEAD_LETTER_TOPIC,
+    late: topics.LATE_TOPIC,
+    audit: topics.AUDIT_TOPIC,
   };
-  const specs = topicSpecs(names, { partitions });
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: specs
-      .filter(({ topic }) => Object.values(topics).includes(topic))
-      .map(({ topic, config }) => ({
-        topic,
-        numPartitions: partitions,
-        configEntries: Object.entries(config).map(([entry, value]) => ({ name: entry, value })),
-      })),
-  });
+  const used: ReadonlySet<string> = new Set(Object.values(names));
+  return topicSpecs(names, { partitions }).filter(({ topic }) => used.has(topic));
 }
 
 type Processor = {
   readonly assigned: Promise<void>;
-  /** Resolves when so many events are applied and no window is open, or after a while. */
-  finished(events: number): Promise<void>;
+  /** Resolves when so many events are applied and no window is open, or after a while, or at the signal. */
+  finished(events: number, signal: AbortSignal): Promise<void>;
   stop(): Promise<Usage>;
 };
 
 function startProcessor(
-  name: string,
+  start: Start,
   { delayMs, emitInterval, onlyFinal }: StudyOptions,
   environment: Readonly<Record<string, string>>,
 ): Processor {
   const assigned = Promise.withResolvers<void>();
   const progress = { applied: 0, openWindows: 0 };
-  const child = startMeasured({
+  const child = start({
     program: program("processor"),
     environment: {
       ...environment,
-      PROCESSOR_GROUP: name,
       WINDOW_SIZE: `${studyWindowMs}ms`,
       WINDOW_SLIDE: `${studyWindowMs}ms`,
       WATERMARK_DELAY: `${delayMs}ms`,
@@ -168,14 +212,15 @@ function startProcessor(
       progress.openWindows = sumOf(tasks, "openWindows");
     },
   });
-  child.usage.catch(assigned.reject);
+  const over = (): void => assigned.reject(new Error("the processor ended without partitions"));
+  child.usage.then(over, assigned.reject);
   const late = (): void => assigned.reject(new Error("the processor got no partitions"));
   setTimeout(late, readyPatienceMs).unref();
   return {
     assigned: assigned.promise,
-    async finished(events) {
+    async finished(events, signal) {
       const end = performance.now() + finishPatienceMs;
-      while (performance.now() < end) {
+      while (performance.now() < end && !signal.aborted) {
         if (progress.applied >= events && progress.openWindows === 0) return;
         await new Promise((resolve) => setTimeout(resolve, pollMs));
       }
@@ -191,15 +236,22 @@ function sumOf(tasks: readonly unknown[], field: string): number {
   return tasks.reduce<number>((sum, task) => sum + Number(Reflect.get(Object(task), field)), 0);
 }
 
+type ProduceOptions = {
+  readonly model: ArrivalModel;
+  readonly options: StudyOptions;
+  /** From 0. */
+  readonly index: number;
+  readonly environment: Readonly<Record<string, string>>;
+};
+
 /** One producer from its start to its end. Each has a seed of its own. */
 async function produce(
-  model: ArrivalModel,
-  { rate, durationMs, seed, producers }: StudyOptions,
-  index: number,
-  environment: Readonly<Record<string, string>>,
+  start: Start,
+  { model, options, index, environment }: ProduceOptions,
 ): Promise<{ acknowledged: number; usage: Usage }> {
+  const { rate, durationMs, seed, producers } = options;
   let acknowledged = 0;
-  const child = startMeasured({
+  const child = start({
     program: program("producer"),
     environment: {
       ...environment,

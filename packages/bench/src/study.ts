@@ -11,7 +11,7 @@ import { runStudy, type StudyRun } from "./study-run.ts";
 /**
  * The latency study: producers that send interactions by a model of arrivals, a processor that counts them per campaign,
  * and an independent reader of both topics.
- * @returns the exit code: 1 when an event is lost or a count is wrong
+ * @returns the exit code: 1 when an event is lost or a count is wrong, or when it was stopped
  */
 export async function study(args: readonly string[], bench: Bench): Promise<number> {
   const options = studyOptions(args);
@@ -20,14 +20,23 @@ export async function study(args: readonly string[], bench: Bench): Promise<numb
   const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.ERROR });
   const admin = kafka.admin();
   await admin.connect();
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort();
+  // A second one ends at once, and leaves behind what there is.
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, stop);
+  const { signal } = stopping;
   const runs: StudyRun[] = [];
   try {
     for (const model of options.models) {
       process.stderr.write(`${model}: ${options.durationMs / 1_000} s\n`);
-      const run = await runStudy(model, options, { servers, kafka, admin });
+      const run = await runStudy(model, options, { servers, kafka, admin, signal });
       process.stderr.write(`${progress(run)}\n`);
       runs.push(run);
     }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    process.stderr.write("stopped; the topics are removed\n");
+    return 1;
   } finally {
     await admin.disconnect();
   }
@@ -47,7 +56,12 @@ export async function study(args: readonly string[], bench: Bench): Promise<numb
 function progress(run: StudyRun): string {
   const { mean, p99, count } = windowSpread(run, "lastResultMs");
   const latency = `mean ${Math.round(mean)} ms, p99 ${p99} ms over ${count} windows`;
-  return `${run.model}: ${latency}; ${run.acknowledged - run.counted} of ${run.acknowledged} events lost`;
+  return `${run.model}: ${latency}; ${lostOf(run)} of ${run.acknowledged} events lost, ${run.late} late`;
+}
+
+/** In no result, and in none of the topics for what is set aside. */
+function lostOf({ acknowledged, counted, late, deadLetters }: StudyRun): number {
+  return acknowledged - counted - late - deadLetters;
 }
 
 function soundRun({ rows, acknowledged, inLog, counted }: StudyRun): boolean {
@@ -82,8 +96,7 @@ function tables(runs: readonly StudyRun[]): ResultTable[] {
       rows: runs.map((run) => {
         const { acknowledged, inLog, counted, late, deadLetters, rows, resultRecords } = run;
         const wrong = rows.wrong + rows.missing + rows.extra;
-        const lost = acknowledged - counted;
-        return [run.model, acknowledged, inLog, counted, lost, late, deadLetters].concat([
+        return [run.model, acknowledged, inLog, counted, lostOf(run), late, deadLetters].concat([
           rows.right,
           wrong,
           resultRecords,
