@@ -26,11 +26,11 @@ import { checkpointUrl, openCheckpointStore } from "./checkpoint-store.ts";
 import type { Job } from "./job.ts";
 import { eventProjection, jobIdentity } from "./job-identity.ts";
 import { processorMetrics } from "./metrics.ts";
-import { type OutputTopics, resultEncoder } from "./output-records.ts";
+import type { OutputTopics } from "./output-records.ts";
 import { type TaskProgress, taskProgress } from "./progress.ts";
 import { operatorOf } from "./operator-flags.ts";
-import { resultHistory } from "./result-history.ts";
-import { publishedReader } from "./result-rows.ts";
+import { resultBytes } from "./result-bytes.ts";
+import { publishedReader, resultHistory } from "./result-history.ts";
 import { resultLog } from "./result-log.ts";
 import { allEvents, runLog } from "./run-log.ts";
 import { systemClock } from "@adstream/service/system-clock";
@@ -106,7 +106,7 @@ export async function openProcessor(
     unknownSchema: config.UNKNOWN_SCHEMA,
     idleTimeoutMs: config.IDLE_TIMEOUT === 0 ? Number.POSITIVE_INFINITY : config.IDLE_TIMEOUT,
     source,
-    results: resultLog(resultEncoder(job, schemaId), topics, publisher),
+    results: resultLog(resultBytes(job, schemaId), topics, publisher),
     store,
     codec: zstdCodec,
     clock: systemClock,

@@ -1,6 +1,18 @@
+import { resultSchema } from "@adstream/contracts/result-shape";
 import type { PublishedSlot, ResultHistory } from "@adstream/engine/result-history";
+import { avroCodec } from "@adstream/kafka/avro-codec";
 import { frameBytes } from "@adstream/kafka/wire-format";
-import type { PublishedResult } from "./result-rows.ts";
+import type { Job } from "./job.ts";
+
+/** What a look back needs to know of a result: where it belongs, and its version. Times are epoch ms. */
+export type PublishedResult = {
+  readonly key: string;
+  readonly windowStart: number;
+  readonly windowEnd: number;
+  /** Source partition. */
+  readonly slot: number;
+  readonly version: bigint;
+};
 
 /** Reads the results topic from a time to its end; resolves with whether retention can have removed none of it. */
 export type ReadResults = (
@@ -64,4 +76,20 @@ function decoded(value: Buffer | null, decode: ResultDecoder): PublishedResult |
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Composes what reads the job's results back.
+ *
+ * @returns undefined for what is no result; it may throw {StreamError} VALUE_UNREADABLE as well
+ */
+export function publishedReader({ result }: Job): ResultDecoder {
+  const { decode } = avroCodec(resultSchema(result), { bigintFields: ["version"] });
+  return (payload) => {
+    const { [result.key]: key, ...rest } = Object(decode(payload));
+    const { window_start, window_end, slot, version } = rest;
+    if (typeof key !== "string" || typeof version !== "bigint") return undefined;
+    const [windowStart, windowEnd] = [Number(window_start), Number(window_end)];
+    return { key, windowStart, windowEnd, slot: Number(slot), version };
+  };
 }

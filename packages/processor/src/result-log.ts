@@ -2,19 +2,15 @@ import { milestones } from "@adstream/engine/milestones";
 import type { ResultLog, TaskOutput } from "@adstream/engine/ports";
 import type { Publisher } from "@adstream/kafka/publisher";
 import { openResultBlocks, type ResultBlocks } from "./result-blocks.ts";
-import {
-  type OutputTopics,
-  type ResultEncoder,
-  resultRecord,
-  setAsideRecords,
-} from "./output-records.ts";
+import { type OutputTopics, setAsideRecords } from "./output-records.ts";
+import type { ResultBytes } from "./result-bytes.ts";
 
 /** Rows encoded before they are handed over: bounds memory and lets heartbeats through in between. */
 const rowsPerPublish = 2_000;
 
 /** Results, dead letters and late records of tasks, encoded and published in that order. */
 export function resultLog(
-  encoder: ResultEncoder,
+  write: ResultBytes,
   topics: OutputTopics,
   publisher: Pick<Publisher, "publish" | "openBlocks" | "publishBlocks">,
 ): ResultLog {
@@ -33,7 +29,7 @@ export function resultLog(
     const { count } = output.results;
     const blocks = await openBlocks();
     for (let row = 0; row < count; row++) {
-      const { key, value } = resultRecord(encoder, output, row);
+      const { key, value } = write(output, row);
       const waits = blocks.append(key, value);
       if (waits !== undefined) await waits;
       if ((row + 1) % rowsPerPublish === 0) await blocks.flushed();

@@ -1,7 +1,11 @@
+import { resultSchema } from "@adstream/contracts/result-shape";
+import { avroCodec } from "@adstream/kafka/avro-codec";
+import { frameBytes } from "@adstream/kafka/wire-format";
 import { expect, test } from "vitest";
 import type { Job, Measure } from "../src/job.ts";
 import { jobColumns } from "../src/job-columns.ts";
-import { resultKey, type ResultRow, resultWriter } from "../src/result-rows.ts";
+import { resultBytes } from "../src/result-bytes.ts";
+import { resultColumns } from "./fixture/result-columns.ts";
 
 const among = ["a", "b", "c"];
 const measures: readonly Measure[] = [
@@ -56,26 +60,28 @@ test("sums come first, then counts by their fields, then maxima, in whatever ord
 });
 
 test("a result has its figures by name, wherever their columns are", () => {
-  const row: ResultRow = {
-    key: "k",
-    windowStart: 60_000,
-    windowEnd: 120_000,
-    slot: 2,
-    version: 5n,
-    status: "early",
-    records: 4,
-    sums: [0.5, 6, 3, 1, 2],
-    maxima: [7],
-    maxEventTime: 61_000,
-    maxRecordTime: -1,
-  };
-  expect(resultKey(row)).toBe("1970-01-01T00:01:00.000Z/k");
-  expect(resultWriter(job)(row)).toEqual({
+  const results = resultColumns([
+    {
+      key: "k",
+      windowStart: 60_000,
+      windowEnd: 120_000,
+      version: 5,
+      status: 0,
+      records: 4,
+      sums: [0.5, 6, 3, 1, 2],
+      maxima: [7],
+      maxEventTime: 61_000,
+      maxRecordTime: -1,
+    },
+  ]);
+  const output = { partition: 2, jobEpoch: 0, results, deadLetters: [], late: [] };
+  const { value } = resultBytes(job, 7)(output, 0);
+  expect(avroCodec(resultSchema(job.result)).decode(value.subarray(frameBytes))).toEqual({
     who: "k",
     window_start: 60_000,
     window_end: 120_000,
     slot: 2,
-    version: 5n,
+    version: 5,
     status: "early",
     count: 4,
     total: 0.5,

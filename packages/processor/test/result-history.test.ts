@@ -1,21 +1,22 @@
-import { frame } from "@adstream/kafka/wire-format";
 import { expect, test } from "vitest";
 import { adStats } from "../src/jobs/ad-stats.ts";
-import { resultHistory } from "../src/result-history.ts";
-import { publishedReader, type ResultRow, resultWriter } from "../src/result-rows.ts";
-import { adStatsSchema } from "@adstream/contracts/ad-stats";
-import { avroCodec } from "@adstream/kafka/avro-codec";
+import { resultBytes } from "../src/result-bytes.ts";
+import { publishedReader, resultHistory } from "../src/result-history.ts";
+import { resultColumns, type ResultRow } from "./fixture/result-columns.ts";
 
-const { encode } = avroCodec(adStatsSchema);
+const write = resultBytes(adStats, 7);
 
-function published(epoch: number, w: number, parts: Partial<ResultRow> = {}): Buffer {
+function published(
+  jobEpoch: number,
+  version: number,
+  { slot = 3, ...parts }: Partial<ResultRow> & { slot?: number } = {},
+): Buffer {
   const row: ResultRow = {
     key: "ad",
     windowStart: 60_000,
     windowEnd: 120_000,
-    slot: 3,
-    version: (BigInt(epoch) << 48n) | BigInt(w),
-    status: "early",
+    version,
+    status: 0,
     records: 1,
     sums: [1, 2, 3],
     maxima: [],
@@ -23,7 +24,9 @@ function published(epoch: number, w: number, parts: Partial<ResultRow> = {}): Bu
     maxRecordTime: -1,
     ...parts,
   };
-  return frame(7, encode(resultWriter(adStats)(row)));
+  const results = resultColumns([row]);
+  const output = { partition: slot, jobEpoch, results, deadLetters: [], late: [] };
+  return Buffer.from(write(output, 0).value);
 }
 
 function historyOf(values: readonly (Buffer | null)[], complete = true) {

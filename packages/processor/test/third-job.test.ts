@@ -1,6 +1,5 @@
 import { resultSchema } from "@adstream/contracts/result-shape";
 import { createColumns, type RecordColumns } from "@adstream/engine/columns";
-import { resultKey as keyOf, resultStatuses } from "@adstream/engine/results";
 import { Task } from "@adstream/engine/task";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { composeReader } from "@adstream/kafka/avro-columns";
@@ -8,13 +7,15 @@ import { createCursor, extendedBytes } from "@adstream/kafka/byte-cursor";
 import { valueColumns } from "@adstream/kafka/event-projection";
 import { composeJsonReader } from "@adstream/kafka/json-columns";
 import { eachRow, type RowsReader } from "@adstream/kafka/value-rows";
+import { frameBytes } from "@adstream/kafka/wire-format";
 import { readEnvironment } from "@adstream/service/environment";
 import { expect, test } from "vitest";
 import { environment } from "../src/config.ts";
 import type { Job } from "../src/job.ts";
 import { jobColumns } from "../src/job-columns.ts";
 import { jobIdentity } from "../src/job-identity.ts";
-import { publishedReader, type ResultRow, resultWriter } from "../src/result-rows.ts";
+import { resultBytes } from "../src/result-bytes.ts";
+import { publishedReader } from "../src/result-history.ts";
 
 /** A job that nothing outside of this file knows: how late the trains of a line were. */
 const delays: Job = {
@@ -88,11 +89,15 @@ test.each<[string, RowsReader, (arrival: Arrival) => Buffer]>([
   before.apply(columnsOf(arrivals.slice(0, 2).map(encode), reader), 2);
   const task = Task.restore(windowed, 3, before.snapshot());
   task.apply(columnsOf(arrivals.slice(2).map(encode), reader, 2), 4);
-  const results = rowsOf(task).map(resultWriter(delays));
-  const { encode: write } = avroCodec(resultSchema(delays.result));
+  const output = task.output(0, false);
+  const write = resultBytes(delays, 7);
+  const values = Array.from({ length: output.results.count }, (__, row) =>
+    Buffer.from(write(output, row).value).subarray(frameBytes),
+  );
   const published = publishedReader(delays);
-  expect(results.map((result) => published(write(result))?.key)).toEqual(["S1", 'S"2']);
-  expect(results).toEqual([
+  expect(values.map((value) => published(value)?.key)).toEqual(["S1", 'S"2']);
+  const { decode } = avroCodec(resultSchema(delays.result));
+  expect(values.map((value) => decode(value))).toEqual([
     expect.objectContaining({
       line: "S1",
       window_start: 60_000,
@@ -132,21 +137,4 @@ function columnsOf(values: readonly Buffer[], read: RowsReader, firstOffset = 0)
   expect(columns.rejected.every((reason) => reason === 0)).toBe(true);
   columns.bytes = extendedBytes(cursor);
   return columns;
-}
-
-function rowsOf(task: Task): ResultRow[] {
-  const { results, partition } = task.output(0, false);
-  return Array.from({ length: results.count }, (_, row) => ({
-    key: Buffer.from(keyOf(results, row)).toString(),
-    windowStart: results.windowStart[row] ?? 0,
-    windowEnd: results.windowEnd[row] ?? 0,
-    slot: partition,
-    version: BigInt(results.version[row] ?? 0),
-    status: resultStatuses[results.status[row] ?? 0] ?? "early",
-    records: results.records[row] ?? 0,
-    sums: results.sums.map((column) => column[row] ?? 0),
-    maxima: results.maxima.map((column) => column[row] ?? 0),
-    maxEventTime: results.maxEventTime[row] ?? 0,
-    maxRecordTime: results.maxRecordTime[row] ?? 0,
-  }));
 }
