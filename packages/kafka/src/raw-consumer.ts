@@ -8,8 +8,8 @@ export type RawConsumerOptions = {
   readonly sessionTimeoutMs: number;
   readonly heartbeatMs: number;
   readonly rebalanceTimeoutMs: number;
-  /** Least distance of fetches that bring little. */
-  readonly fetchPaceMs?: number;
+  /** Least distance of the starts of two fetches of which the first brings little; asked before each. */
+  readonly fetchPaceMs?: () => number;
   readonly onBeforeJoin: () => Promise<void>;
   /** Nobody holds a view of a batch when its handler is done with it: the memory is used again. */
   readonly reuseBuffers?: boolean;
@@ -18,7 +18,7 @@ export type RawConsumerOptions = {
 /** An idle member notices a rebalance this much late: kafkajs sends heartbeats between fetches. */
 const maxFetchWaitMs = 100;
 /** With the pace a fetch costs 2.6 to 3.5 CPU seconds per million records of a trickle, instead of 9. */
-const defaultFetchPaceMs = 10;
+const defaultFetchPaceMs = (): number => 10;
 const maxPartitionBytes = 512 * 1024;
 const maxFetchBytes = 8 * 1024 * 1024;
 const newPartitionsSeenWithinMs = 60_000;

@@ -39,7 +39,7 @@ test("K18: idle connections set no timer again and again, and none with a negati
 async function fetchesPerSecond(fetchPaceMs: number): Promise<number> {
   const topic = await fixture.topic(1);
   await using publisher = await openPublisher(fixture);
-  await using reading = await read(fixture, topic, { fetchPaceMs });
+  await using reading = await read(fixture, topic, { fetchPaceMs: () => fetchPaceMs });
   await until(() => reading.ends.length > 0);
   const before = reading.ends.length;
   const end = performance.now() + 1_000;
@@ -62,7 +62,7 @@ test("full fetches follow each other at once whatever the pace: a backlog is not
   for (let i = 0; i < 40; i++) await publisher.publish([{ topic, key: "k", value }]);
   const began = performance.now();
   // 4 MB come in at least 7 fetches of 512 KiB.
-  await using reading = await read(fixture, topic, { fetchPaceMs: 1_000 });
+  await using reading = await read(fixture, topic, { fetchPaceMs: () => 1_000 });
   await until(() => reading.ends.includes("0@40"));
   expect(performance.now() - began).toBeLessThan(3_000);
 });

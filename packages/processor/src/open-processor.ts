@@ -23,6 +23,7 @@ import { reachServer } from "@adstream/service/reach-server";
 import type { ProcessorConfig } from "./config.ts";
 import { auditRecord } from "./audit-log.ts";
 import { checkpointUrl, openCheckpointStore } from "./checkpoint-store.ts";
+import { fetchPace, type FetchPaceOptions } from "./fetch-pace.ts";
 import type { Job } from "./job.ts";
 import { eventProjection, jobIdentity } from "./job-identity.ts";
 import { processorMetrics } from "./metrics.ts";
@@ -84,6 +85,7 @@ export async function openProcessor(
       format: config.EVENTS_FORMAT,
       clock: systemClock,
       registry,
+      fetchPaceMs: paceOf(config, () => runner.tasks),
       log,
       signal,
     }),
@@ -139,6 +141,14 @@ function openStore(
     connect: () => openCheckpointStore(place, endpoint),
     ...waiting,
   });
+}
+
+function paceOf(
+  { EMIT, EMIT_INTERVAL }: ProcessorConfig,
+  tasks: FetchPaceOptions["tasks"],
+): () => number {
+  const emitIntervalMs = EMIT === "final" ? Number.POSITIVE_INFINITY : EMIT_INTERVAL;
+  return fetchPace({ tasks, emitIntervalMs, clock: systemClock });
 }
 
 /** Waits for the registry. @returns the id of the job's result schema */
