@@ -19,6 +19,9 @@ export type ProducerOptions = {
 /** A set rate is held when what was sent in any window of that length is within 1 % of what was due. */
 export const heldWindowMs = 10_000;
 
+/** A start takes that long; windows that begin in it are shown, too. */
+export const settledMs = 2_000;
+
 export const producerUsage = `pnpm bench producer [--rate 20000] [--model ${arrivalModels.join("|")}|all] [--duration 30s] [--ads 1000] [--partitions 4] [--seed 1] [--json] [--profile <folder>]`;
 
 /** @throws {RangeError} an option that cannot be */
@@ -54,6 +57,6 @@ export function producerOptions(args: readonly string[]): ProducerOptions {
 function duration(text: string): number {
   const [, digits, unit] = /^(\d{1,4})(s|m)$/.exec(text) ?? [];
   const durationMs = Number(digits) * (unit === "m" ? 60_000 : 1_000);
-  if (durationMs >= heldWindowMs) return durationMs;
-  throw new RangeError(`--duration ${text} is not a duration like 60s or 5m, of 10s at least`);
+  if (durationMs >= settledMs + heldWindowMs) return durationMs;
+  throw new RangeError(`--duration ${text} is not a duration like 60s or 5m, of 12s at least`);
 }

@@ -4,7 +4,7 @@ import { adEventSchema } from "@adstream/contracts/ad-event";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import type { ArrivalModel } from "@adstream/traffic/arrivals";
 import { startMeasured, type Usage } from "./measured-process.ts";
-import { heldWindowMs, type ProducerOptions } from "./producer-options.ts";
+import { heldWindowMs, type ProducerOptions, settledMs } from "./producer-options.ts";
 import { readAll } from "./read-results.ts";
 import {
   addEvents,
@@ -30,6 +30,8 @@ export type ProducerRun = {
   /** From when the first event was due to when the last was in the log. */
   readonly seconds: number;
   readonly worst: Deviation;
+  /** Of the windows that begin when the first send is over and code is compiled. */
+  readonly worstSettled: Deviation;
   /** From when an event was due to the broker's time of it. */
   readonly delayMs: Delays;
   readonly producer: Usage;
@@ -88,7 +90,8 @@ export async function runProducer(
     acknowledged,
     sent: total(sent),
     seconds: sent.length / 1_000,
-    worst: worstDeviation(due, sent, heldWindowMs),
+    worst: worstDeviation(due, sent, heldWindowMs, 0),
+    worstSettled: worstDeviation(due, sent, heldWindowMs, settledMs),
     delayMs: sendingDelays(due, sent),
     producer,
   };

@@ -1,4 +1,4 @@
-import { heldWindowMs, producerOptions } from "./producer-options.ts";
+import { heldWindowMs, producerOptions, settledMs } from "./producer-options.ts";
 import { type ProducerRun, runProducer } from "./producer-run.ts";
 import { type Bench, type Figures, figuresText } from "./results.ts";
 import { openServers } from "./servers.ts";
@@ -47,12 +47,23 @@ export function producerFigures(setting: string, runs: readonly ProducerRun[]): 
           { name: "events/s" },
           { name: held, digits: 2 },
           { name: "from s", digits: 1 },
+          { name: `from ${settledMs / 1_000} s on`, digits: 2 },
           ...["late p50 ms", "p99", "max"].map((name) => ({ name })),
           { name: "CPU s/M", digits: 2 },
           { name: "RSS MB" },
         ],
         rows: runs.map(
-          ({ model, due, acknowledged, sent, seconds, worst, delayMs, producer: used }) => [
+          ({
+            model,
+            due,
+            acknowledged,
+            sent,
+            seconds,
+            worst,
+            worstSettled,
+            delayMs,
+            producer: used,
+          }) => [
             model,
             due,
             acknowledged,
@@ -60,6 +71,7 @@ export function producerFigures(setting: string, runs: readonly ProducerRun[]): 
             sent / seconds,
             worst.share * 100,
             worst.fromMs / 1_000,
+            worstSettled.share * 100,
             delayMs.p50,
             delayMs.p99,
             delayMs.max,

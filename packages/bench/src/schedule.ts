@@ -27,21 +27,28 @@ export type Deviation = {
 
 /**
  * The window in which what was sent differs most from what was due, of all windows of that length that begin at a full
- * millisecond and end within the schedule.
+ * millisecond, at `firstMs` or later, and end within the schedule.
  *
  * @param sent as long as `due` at least; what comes behind it was sent too late for every window
  * @throws {RangeError} when the schedule is shorter than a window
  */
-export function worstDeviation(due: PerMs, sent: PerMs, windowMs: number): Deviation {
-  if (due.length < windowMs) throw new RangeError(`${due.length} ms hold no ${windowMs} ms`);
+export function worstDeviation(
+  due: PerMs,
+  sent: PerMs,
+  windowMs: number,
+  firstMs: number,
+): Deviation {
+  if (due.length < firstMs + windowMs) {
+    throw new RangeError(`${due.length} ms hold no ${windowMs} ms from ${firstMs} on`);
+  }
   let dueInWindow = 0;
   let sentInWindow = 0;
-  let worst: Deviation = { share: 0, fromMs: 0 };
-  for (let atMs = 0; atMs < due.length; atMs++) {
+  let worst: Deviation = { share: 0, fromMs: firstMs };
+  for (let atMs = firstMs; atMs < due.length; atMs++) {
     dueInWindow += due[atMs] ?? 0;
     sentInWindow += sent[atMs] ?? 0;
     const fromMs = atMs + 1 - windowMs;
-    if (fromMs < 0) continue;
+    if (fromMs < firstMs) continue;
     const more = sentInWindow - dueInWindow;
     const share = more === 0 ? 0 : more / dueInWindow;
     if (Math.abs(share) > Math.abs(worst.share)) worst = { share, fromMs };

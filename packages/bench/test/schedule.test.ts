@@ -35,21 +35,25 @@ test("uniform: the first event is due at the start, and none at the end", () => 
 
 test("a stall is missing in the windows that end in it, and too much in those that begin in it", () => {
   const due = steady(30_000, 20);
-  expect(worstDeviation(due, due, 10_000)).toEqual({ share: 0, fromMs: 0 });
+  expect(worstDeviation(due, due, 10_000, 0)).toEqual({ share: 0, fromMs: 0 });
   // 150 of 10,000 ms are missing at the stall's end.
-  const once = worstDeviation(due, stalled(due, 15_000, 150), 10_000);
+  const once = worstDeviation(due, stalled(due, 15_000, 150), 10_000, 0);
   expect(once.share).toBeCloseTo(-0.015, 10);
   expect(once.fromMs).toBe(5_150);
   // Within the first 10 s there is no window that ends in it.
-  const early = worstDeviation(due, stalled(due, 2_000, 150), 10_000);
+  const early = worstDeviation(due, stalled(due, 2_000, 150), 10_000, 0);
   expect(early.share).toBeCloseTo(0.015, 10);
   expect(early.fromMs).toBe(2_150);
+  // Windows that begin behind the stall see nothing of it; one that begins within sees what is left of it.
+  expect(worstDeviation(due, stalled(due, 2_000, 150), 10_000, 2_151).share).toBe(0);
+  const within = worstDeviation(due, stalled(due, 2_000, 150), 10_000, 2_100);
+  expect([within.share, within.fromMs]).toEqual([0.015, 2_150]);
 });
 
 test("a stall of a burst counts by what was due in the window, which may be less than the rate", () => {
   const due = steady(20_000, 4);
   due.fill(40, 12_000, 13_000);
-  const { share, fromMs } = worstDeviation(due, stalled(due, 12_000, 100), 10_000);
+  const { share, fromMs } = worstDeviation(due, stalled(due, 12_000, 100), 10_000, 0);
   // It ends with the stall: 9,900 quiet milliseconds, and 100 busy ones of which nothing came.
   expect(share).toBeCloseTo(-(100 * 40) / (9_900 * 4 + 100 * 40), 10);
   expect(fromMs).toBe(2_100);
@@ -60,8 +64,8 @@ test("what comes behind the schedule's end is missing in its last windows", () =
   const sent = new Float64Array(12_000);
   sent.fill(5, 0, 10_000);
   sent.fill(25, 10_000, 12_000);
-  expect(worstDeviation(due, sent, 10_000)).toEqual({ share: -0.5, fromMs: 0 });
-  expect(() => worstDeviation(due, sent, 10_001)).toThrow(RangeError);
+  expect(worstDeviation(due, sent, 10_000, 0)).toEqual({ share: -0.5, fromMs: 0 });
+  expect(() => worstDeviation(due, sent, 10_000, 1)).toThrow(RangeError);
 });
 
 test("delays are those of the n-th event due and the n-th sent", () => {
