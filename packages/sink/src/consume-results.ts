@@ -62,8 +62,8 @@ const maxBatchResults = 5_000;
 const lingerMs = 50;
 /** What one fetch brings comes batch by batch; also where nothing was written just before. */
 const gatherMs = 2;
-/** Above this no more is read; 300 bytes each. */
-const maxQueuedResults = 20_000;
+/** Above this no more is read: one bulk ahead of the one being written. About 900 bytes each, until they are stored. */
+const maxQueuedResults = 5_000;
 const commitEveryMs = 1_000;
 
 /** Milestones of the protocol, see engine/milestones. */
