@@ -102,7 +102,12 @@ export async function drainWithProcessor(options: DrainOptions): Promise<Drain> 
 }
 
 /** What keeps the processor's memory flat would slow down a client that makes an object of each event. */
-const stockFlags = ["--min-semi-space-size=0", "--max-semi-space-size=0", "--memory-reducer"];
+const stockFlags = [
+  "--min-semi-space-size=0",
+  "--max-semi-space-size=0",
+  "--heap-growing-percent=0",
+  "--initial-old-space-size=96",
+];
 
 /** The consumer that everybody writes first. */
 export async function drainWithStock(options: DrainOptions): Promise<Drain> {

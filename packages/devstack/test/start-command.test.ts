@@ -21,10 +21,11 @@ test("a program without a script has no command", () => {
 });
 
 test.each(["producer", "processor", "sink"])(
-  "the %s has a young generation of one size",
+  "the %s has a young generation of one size, and an old one that grows by 30 % at most",
   (name) => {
     const { flags = [] } = startCommand(`packages/${name}/src/main.ts`) ?? {};
     const sizes = flags.filter((flag) => flag.includes("semi-space-size"));
     expect(sizes.map((flag) => flag.split("=").at(-1))).toEqual(["4", "4"]);
+    expect(flags).toContain("--heap-growing-percent=30");
   },
 );
