@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type TopicSpec, topicSpecs } from "@adstream/contracts/topics";
+import { type TopicSpec, topicSpecs, valueSubject } from "@adstream/contracts/topics";
 import { createTopics, deleteTopics } from "@adstream/kafka/topics";
 import type { Admin, Kafka } from "kafkajs";
 import type { ArrivalModel } from "@adstream/traffic/arrivals";
@@ -54,14 +54,13 @@ type Topics = Readonly<
 export type StudyContext = {
   readonly servers: Servers;
   readonly kafka: Kafka;
-  readonly admin: Admin;
   /** Ends the run early. */
   readonly signal: AbortSignal;
 };
 
 /**
- * One model: topics of its own, a processor, the producers, and then both topics read by somebody else. Processes and
- * topics are gone when it is over, also when it failed.
+ * One model: topics of its own, a processor, the producers, and then both topics read by somebody else. Processes,
+ * topics and subjects are gone when it is over, also when it failed.
  * @throws the signal's reason, or what its end did to a process
  */
 export async function runStudy(
@@ -69,7 +68,7 @@ export async function runStudy(
   options: StudyOptions,
   context: StudyContext,
 ): Promise<StudyRun> {
-  const { servers, signal } = context;
+  const { servers, kafka, signal } = context;
   const name = `study-${model}-${randomBytes(4).toString("hex")}`;
   const topics: Topics = {
     EVENTS_TOPIC: `${name}-events`,
@@ -89,6 +88,9 @@ export async function runStudy(
   await using opened = new AsyncDisposableStack();
   const connection = connectBench(servers.brokers);
   opened.defer(async () => void (await deleteTopics(connection, Object.values(topics))));
+  opened.defer(() =>
+    removeSubjects(servers.registryUrl, [topics.EVENTS_TOPIC, topics.RESULTS_TOPIC]),
+  );
   await createTopics(connection, studySpecs(topics, options.partitions));
   const checkpoints = await mkdtemp(join(tmpdir(), "adstream-study-"));
   opened.defer(() => rm(checkpoints, { recursive: true }));
@@ -110,7 +112,7 @@ export async function runStudy(
   const usage = await processor.stop();
   signal.throwIfAborted();
   return {
-    ...(await readTopics(topics, options, context)),
+    ...(await readTopics(topics, options, kafka)),
     model,
     acknowledged,
     producers: produced.map((one) => one.usage),
@@ -144,8 +146,12 @@ function startedChildren(signal: AbortSignal): Start & AsyncDisposable {
 async function readTopics(
   topics: Topics,
   { format }: StudyOptions,
-  { kafka, admin }: StudyContext,
+  kafka: Kafka,
 ): Promise<Omit<StudyRun, "model" | "acknowledged" | "producers" | "processor">> {
+  await using reading = new AsyncDisposableStack();
+  // Of this run alone: one that knew the topics of the run before would ask for them, and they are gone.
+  const admin = reading.adopt(kafka.admin(), (opened) => opened.disconnect());
+  await admin.connect();
   const recount = openRecount(format);
   await readAll(kafka, admin, topics.EVENTS_TOPIC, (value) => recount.add(value));
   const raw = recount.done();
@@ -174,6 +180,15 @@ function studySpecs(topics: Topics, partitions: number): TopicSpec[] {
   };
   const used: ReadonlySet<string> = new Set(Object.values(names));
   return topicSpecs(names, { partitions }).filter(({ topic }) => used.has(topic));
+}
+
+/** Of these topics; JSON has none. */
+async function removeSubjects(registryUrl: string, topics: readonly string[]): Promise<void> {
+  for (const topic of topics) {
+    const subject = `${registryUrl}/subjects/${valueSubject(topic)}`;
+    const { ok, status } = await fetch(subject, { method: "DELETE" });
+    if (!ok && status !== 404) throw new Error(`the registry answers ${status} to ${subject}`);
+  }
 }
 
 type Processor = {

@@ -18,8 +18,6 @@ export async function study(args: readonly string[], bench: Bench): Promise<numb
   await using servers = await openServers();
   const { brokers, description } = servers;
   const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.ERROR });
-  const admin = kafka.admin();
-  await admin.connect();
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
   // A second one ends at once, and leaves behind what there is.
@@ -29,7 +27,7 @@ export async function study(args: readonly string[], bench: Bench): Promise<numb
   try {
     for (const model of options.models) {
       process.stderr.write(`${model}: ${options.durationMs / 1_000} s\n`);
-      const run = await runStudy(model, options, { servers, kafka, admin, signal });
+      const run = await runStudy(model, options, { servers, kafka, signal });
       process.stderr.write(`${progress(run)}\n`);
       runs.push(run);
     }
@@ -37,8 +35,6 @@ export async function study(args: readonly string[], bench: Bench): Promise<numb
     if (!signal.aborted) throw error;
     process.stderr.write("stopped; the topics are removed\n");
     return 1;
-  } finally {
-    await admin.disconnect();
   }
   const figures = { setting: setting(options, description), tables: tables(runs), raw: runs };
   const sound = runs.every(soundRun);

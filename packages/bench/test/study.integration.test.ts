@@ -26,6 +26,13 @@ async function topicsOf(model: string): Promise<string[]> {
   return topics.filter((topic) => topic.startsWith(`study-${model}-`)).toSorted();
 }
 
+/** Topics and subjects of the registry. */
+async function leftBehind(model: string): Promise<string[]> {
+  const answer = await fetch(`${devstack.schemaRegistry.url}/subjects`);
+  const subjects: string[] = JSON.parse(await answer.text());
+  return [...(await topicsOf(model)), ...subjects.filter((one) => one.includes(`-${model}-`))];
+}
+
 type Ended = { readonly code: unknown; readonly out: string; readonly err: string };
 
 /** `pnpm bench study …`, on servers that live on. */
@@ -81,7 +88,7 @@ test.concurrent.each([
     }
     expect(err).toContain(`0 of ${run.acknowledged} events lost, 0 late\n`);
     expect(run.processor.cpuMs).toBeGreaterThan(0);
-    expect(await topicsOf(model)).toEqual([]);
+    expect(await leftBehind(model)).toEqual([]);
   },
 );
 
@@ -91,7 +98,7 @@ test.concurrent("a study that is stopped ends its processes and takes its topics
   study.stop();
   const { code, err } = await study.ended;
   expect([code, err]).toEqual([1, "poisson: 600 s\nstopped; the topics are removed\n"]);
-  expect(await topicsOf("poisson")).toEqual([]);
+  expect(await leftBehind("poisson")).toEqual([]);
 });
 
 /** Waits until there are some on the topic of a study. */
