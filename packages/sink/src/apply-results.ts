@@ -192,7 +192,8 @@ function planWrites(
   unreadable: ReadonlySet<string>,
   { updatedAt, shape }: { readonly updatedAt: Date; readonly shape: ResultShape },
 ): Pick<Round, "updates" | "inserts" | "current"> & { readonly merged: ResultDocument[] } {
-  const updates: DocumentUpdate[] = [];
+  const closed: DocumentUpdate[] = [];
+  const open: DocumentUpdate[] = [];
   const inserts: ResultDocument[] = [];
   const current: string[] = [];
   const merged: ResultDocument[] = [];
@@ -206,9 +207,13 @@ function planWrites(
     }
     merged.push(after);
     if (before === undefined) inserts.push(after);
-    else updates.push({ id, rev: before.rev, set: figures(after, shape) });
+    else {
+      const updates = after.status === "early" ? open : closed;
+      updates.push({ id, rev: before.rev, set: figures(after, shape) });
+    }
   }
-  return { updates, inserts, current, merged };
+  // Stores come to them one after the other, and finals are waited for.
+  return { updates: [...closed, ...open], inserts, current, merged };
 }
 
 /** Everything but what never changes. */

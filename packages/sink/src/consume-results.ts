@@ -16,6 +16,7 @@ import {
 } from "./intake-queue.ts";
 import { refusedRecords } from "./refused-records.ts";
 import { PartitionPositions } from "./partition-positions.ts";
+import { lingerMs, Rest } from "./rest.ts";
 import { batchCanary } from "./start-offset.ts";
 import { retriable, untilAnswered } from "./until-answered.ts";
 
@@ -58,10 +59,6 @@ export type ConsumerObserver = {
 
 /** One bulk: large enough to coalesce the revisions of a busy second, small enough to take a fraction of one. */
 const maxBatchResults = 5_000;
-/** How long a batch may wait for more, at most. */
-const lingerMs = 50;
-/** What one fetch brings comes batch by batch; also where nothing was written just before. */
-const gatherMs = 2;
 /** Above this no more is read: one bulk ahead of the one being written. About 900 bytes each, until they are stored. */
 const maxQueuedResults = 5_000;
 const commitEveryMs = 1_000;
@@ -118,8 +115,7 @@ class ResultIntake implements BatchHandler {
   #applying = 0;
   #flushing = false;
   #committedAtMs: number;
-  /** Until then a batch waits for more: as long as the one before it took, so that a busy store gets fewer and larger ones. */
-  #restUntilMs = 0;
+  readonly #rest = new Rest();
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
@@ -215,7 +211,7 @@ class ResultIntake implements BatchHandler {
         if (this.#queue.arrivals === 0) await this.#due.wait(commitEveryMs);
         const { arrivals, results } = this.#queue;
         if (arrivals > 0 && results < maxBatchResults && !this.#flushing) {
-          await this.#due.wait(this.#lingerMs);
+          await this.#due.wait(this.#rest.leftMs(clock.nowMs()));
         }
         if (this.#queue.arrivals > 0 && !this.#ended.aborted) await this.#applyNext();
         this.#settled.ring();
@@ -225,10 +221,6 @@ class ResultIntake implements BatchHandler {
       if (!this.#stopping.signal.aborted) this.#fail(error);
     }
     this.#settled.ring();
-  }
-
-  get #lingerMs(): number {
-    return Math.max(gatherMs, this.#restUntilMs - this.#options.clock.nowMs());
   }
 
   async #applyNext(): Promise<void> {
@@ -243,7 +235,7 @@ class ResultIntake implements BatchHandler {
     this.#applying = 0;
     written.publish(undefined);
     const tookMs = clock.nowMs() - startedMs;
-    this.#restUntilMs = startedMs + tookMs + Math.min(tookMs, lingerMs);
+    this.#rest.worked(startedMs, tookMs);
     observer.applied(outcome, arrivals, tookMs);
     if (mine !== this.#assignment) return;
     for (const arrival of arrivals) this.#positions.applied(arrival);

@@ -18,6 +18,7 @@ import { mongoAddress, type OpenDocumentStore, openDocumentStore } from "./open-
 import { createResultReader } from "./read-results.ts";
 import { openReport } from "./report.ts";
 import { systemClock } from "@adstream/service/system-clock";
+import { gatherMs } from "./rest.ts";
 import { watchdog } from "./watchdog.ts";
 
 type Context = ServiceContext<SinkConfig>;
@@ -37,6 +38,7 @@ export async function runSink(context: Context): Promise<void> {
     groupId: config.SINK_GROUP,
     topic,
     sessionTimeoutMs: config.KAFKA_SESSION_TIMEOUT,
+    fetchPaceMs: () => gatherMs,
     log,
     signal,
   });

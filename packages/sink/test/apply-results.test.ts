@@ -44,6 +44,20 @@ describe("a batch", () => {
     expect(store.calls.writes).toBe(1);
   });
 
+  test("writes closed windows before open ones", async () => {
+    const store = memoryStore();
+    const applier = applierOf(store);
+    const results = (["early", "final", "early", "corrected"] as const).map((status, at) =>
+      adResult({ ad_id: `ad_${at}`, status, version: 4n }),
+    );
+    const first = results.map((result) => ({ ...result, status: "early" as const, version: 2n }));
+    await applier.apply(first, never);
+    store.history.length = 0;
+    await applier.apply(results, never);
+    const written = store.history.map(({ status }) => status);
+    expect(written).toEqual(["final", "corrected", "early", "early"]);
+  });
+
   test("without results asks for nothing", async () => {
     const store = memoryStore();
     await applierOf(store).apply([], never);

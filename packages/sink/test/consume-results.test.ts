@@ -111,7 +111,8 @@ describe("batches", () => {
   });
 
   test.each([
-    [30, 30],
+    [30, 2],
+    [310, 10],
     [400, 50],
   ])("that took %i ms are followed by others after %i ms", async (tookMs, restMs) => {
     const { source, clock, store, applied } = await startConsumer();
@@ -133,6 +134,28 @@ describe("batches", () => {
     await source.deliver(0, 12, 1);
     await clock.advance(2);
     expect(applied).toEqual([3, 9, 1]);
+  });
+
+  test("of a store that is busy all the time wait as long as those before them took", async () => {
+    const { source, clock, store, applied } = await startConsumer();
+    const apply = async (restMs: number): Promise<void> => {
+      store.held = Promise.withResolvers();
+      const { held } = store;
+      await source.deliver(0, applied.length, 1);
+      const before = applied.length;
+      await clock.advance(restMs - 1);
+      expect(applied).toHaveLength(before);
+      await clock.advance(1);
+      expect(applied).toHaveLength(before + 1);
+      await clock.advance(30);
+      held.resolve();
+      await clock.settle();
+    };
+    for (let bulk = 0; bulk < 11; bulk++) await apply(2);
+    await apply(10);
+    for (let bulk = 0; bulk < 3; bulk++) await apply(30);
+    await clock.advance(300);
+    await apply(2);
   });
 
   test("do not wait once they are large", async () => {
