@@ -3,10 +3,9 @@ import { seededRandom } from "../src/random.ts";
 import { type Series, soakFigures, soakLines } from "../src/soak.ts";
 
 const everyMs = 5_000;
-const minutes = 30;
 
-/** Readings of half an hour. */
-function seriesOf(rssMiB: (minute: number) => number): Series {
+/** Readings of half an hour, or of as many minutes. */
+function seriesOf(rssMiB: (minute: number) => number, minutes = 30): Series {
   const points = Array.from(
     { length: (minutes * 60_000) / everyMs },
     (_, index) => index * everyMs,
@@ -58,7 +57,15 @@ test("growth of 2 MiB an hour is found under garbage of ten times as much", () =
   expect(row?.indexOf("30.0 → 30.0")).toBe(head?.indexOf("heap MiB"));
 });
 
-test("what a process takes in its first ten minutes is warm-up", () => {
+test("half an hour of a long run is warm-up: code is compiled ever more slowly", () => {
+  const compiling = (minute: number): number => 100 + 0.8 * Math.log(minute + 1);
+  expect(soakFigures([seriesOf(compiling)]).problems).toHaveLength(1);
+  expect(soakFigures([seriesOf(compiling, 90)]).problems).toEqual([]);
+  const leaking = (minute: number): number => compiling(minute) + minute / 60;
+  expect(soakFigures([seriesOf(leaking, 90)]).problems).toHaveLength(1);
+});
+
+test("what a process takes in the first ten minutes of half an hour is warm-up", () => {
   const settling = seriesOf((minute) => 100 + 10 * Math.min(minute, 9));
   expect(soakFigures([settling]).problems).toEqual([]);
   const later = seriesOf((minute) => 100 + 10 * Math.min(minute, 20));
