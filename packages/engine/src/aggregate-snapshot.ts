@@ -1,4 +1,5 @@
 import { type ColumnReader, contradiction } from "./byte-layout.ts";
+import { viewOf } from "./key-dictionary.ts";
 import { Pane } from "./pane.ts";
 import { paneLength } from "./window.ts";
 import { WindowedAggregate, type WindowedJob } from "./windowed-aggregate.ts";
@@ -52,9 +53,10 @@ export function restoreAggregate(
 
 function restoreKeys(aggregate: WindowedAggregate, ends: Int32Array, bytes: Uint8Array): void {
   let start = 0;
+  const view = viewOf(bytes);
   for (const [id, end] of ends.entries()) {
     if (end <= start || end > bytes.length) throw contradiction("key lengths");
-    if (aggregate.keys.idOf(bytes, start, end - start) !== id) throw contradiction("a key twice");
+    if (aggregate.keys.idOf(view, start, end - start) !== id) throw contradiction("a key twice");
     start = end;
   }
   if (start !== bytes.length) throw contradiction("key bytes");

@@ -1,6 +1,8 @@
 const emptySlot = 0;
-const fnvOffset = 0x811c9dc5;
-const fnvPrime = 16_777_619;
+/** Odd multipliers of MurmurHash3's last step, which spread what differs over all bits. */
+const [spread, spreadOn] = [0x85ebca6b, 0xc2b2ae35];
+/** Tables of up to 256 KiB stay in a cache, and are a quarter full at most: having to look further cannot be foreseen. */
+const smallTable = 2 ** 16;
 /** Returned in place of the id of a key that is refused. */
 export const refusedKey: number = -1;
 /** Keys that one task can hold whatever their length: the ends of 8,000,000 keys of 256 bytes fit into 31 bits. */
@@ -10,18 +12,19 @@ export const mostKeys: number = 8_000_000;
  * Key bytes <-> dense ids, per task. Ids are given in the order in which keys first appear in the log, so equal logs give
  * equal ids. Open addressing over the keys' own bytes: no string is made on the hot path.
  *
- * Memory: key bytes + 4 bytes a key + 12 to 24 bytes of table.
+ * Memory: key bytes + 4 bytes a key + 12 to 24 bytes of table, of which up to 8,192 keys have up to 64.
  */
 export class KeyDictionary {
   /** How often `retain` changed the meaning of ids. */
   renumberings = 0;
   #count = 0;
   #bytes = new Uint8Array(1024);
+  #view = viewOf(this.#bytes);
   /** Key i is `#bytes[#ends[i - 1] .. #ends[i])`; a leading zero spares the special case. */
   #ends = new Int32Array(65);
   /**
    * Pairs of id + 1, or 0 where free, and the hash of its key: one cache line says whether to look at the key itself. A power
-   * of two of them, two thirds full at most.
+   * of two of them, two thirds full at most, small ones a quarter.
    */
   #slots = new Int32Array(2 * 128);
 
@@ -39,7 +42,7 @@ export class KeyDictionary {
    * @param maxCount a new key is refused (`refusedKey`) where there are as many; 0 only looks it up
    */
   idOf(
-    source: Uint8Array,
+    source: DataView,
     start: number,
     length: number,
     maxCount = Infinity,
@@ -91,11 +94,12 @@ export class KeyDictionary {
     const kept = new KeyDictionary();
     for (let id = 0; id < this.#count; id++) {
       if (live[id] !== 1) continue;
-      const key = this.key(id);
-      renumbered[id] = kept.idOf(key, 0, key.length);
+      const start = this.#ends[id] ?? 0;
+      renumbered[id] = kept.idOf(this.#view, start, (this.#ends[id + 1] ?? 0) - start);
     }
     this.#count = kept.#count;
     this.#bytes = kept.#bytes;
+    this.#view = kept.#view;
     this.#ends = kept.#ends;
     this.#slots = kept.#slots;
     this.renumberings++;
@@ -108,20 +112,17 @@ export class KeyDictionary {
     return { ends, bytes: this.#bytes.subarray(0, this.#ends[this.#count]) };
   }
 
-  #equals(id: number, source: Uint8Array, start: number, length: number): boolean {
+  #equals(id: number, source: DataView, start: number, length: number): boolean {
     const from = this.#ends[id] ?? 0;
     if ((this.#ends[id + 1] ?? 0) - from !== length) return false;
-    for (let at = 0; at < length; at++) {
-      if (this.#bytes[from + at] !== source[start + at]) return false;
-    }
-    return true;
+    return sameBytes(this.#view, from, source, start, length);
   }
 
-  #add(source: Uint8Array, start: number, length: number, hash: number): number {
+  #add(source: DataView, start: number, length: number, hash: number): number {
     const id = this.#count;
     this.#reserve(id + 1, (this.#ends[id] ?? 0) + length);
     const from = this.#ends[id] ?? 0;
-    this.#bytes.set(source.subarray(start, start + length), from);
+    this.#bytes.set(new Uint8Array(source.buffer, source.byteOffset + start, length), from);
     this.#ends[id + 1] = from + length;
     this.#count = id + 1;
     place(this.#slots, id + 1, hash);
@@ -133,6 +134,7 @@ export class KeyDictionary {
       const bytes = new Uint8Array(Math.max(byteCount, this.#bytes.length * 2));
       bytes.set(this.#bytes);
       this.#bytes = bytes;
+      this.#view = viewOf(bytes);
     }
     if (keys >= this.#ends.length) {
       const ends = new Int32Array(this.#ends.length * 2);
@@ -140,7 +142,7 @@ export class KeyDictionary {
       this.#ends = ends;
     }
     const before = this.#slots;
-    if (keys * 3 <= before.length) return;
+    if (keys * (before.length < smallTable ? 8 : 3) <= before.length) return;
     // In the order of the slots: what lies together goes to two places that grow, rather than anywhere.
     this.#slots = new Int32Array(before.length * 2);
     for (let slot = 0; slot < before.length; slot += 2) {
@@ -150,12 +152,51 @@ export class KeyDictionary {
   }
 }
 
-/** FNV-1a, 32 bits. */
-export function hashOfKey(source: Uint8Array, start: number, length: number): number {
-  let hash = fnvOffset | 0;
-  const end = start + length;
-  for (let at = start; at < end; at++) hash = Math.imul(hash ^ (source[at] ?? 0), fnvPrime);
-  return hash;
+/**
+ * 32 bits of a key, by words of four bytes, the last of which may overlap the one before it: of a multiplication for each
+ * byte every one waits for the one before.
+ */
+export function hashOfKey(source: DataView, start: number, length: number): number {
+  const last = start + length - 4;
+  let hash = length;
+  let word = 0;
+  if (length >= 4) {
+    for (let at = start; at < last; at += 4) {
+      hash = Math.imul(hash ^ source.getInt32(at), spread);
+      hash ^= hash >>> 15;
+    }
+    word = source.getInt32(last);
+  } else {
+    for (let at = start; at < start + length; at++) word = (word << 8) | source.getUint8(at);
+  }
+  hash = Math.imul(hash ^ word, spreadOn);
+  return hash ^ (hash >>> 13);
+}
+
+/** By words that may overlap, as in the hash. */
+function sameBytes(
+  a: DataView,
+  fromA: number,
+  b: DataView,
+  fromB: number,
+  length: number,
+): boolean {
+  const last = length - 4;
+  if (last < 0) {
+    for (let at = 0; at < length; at++) {
+      if (a.getUint8(fromA + at) !== b.getUint8(fromB + at)) return false;
+    }
+    return true;
+  }
+  for (let at = 0; at < last; at += 4) {
+    if (a.getInt32(fromA + at) !== b.getInt32(fromB + at)) return false;
+  }
+  return a.getInt32(fromA + last) === b.getInt32(fromB + last);
+}
+
+/** What keys are read from. */
+export function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 /** Where to begin looking, even; to be masked. */

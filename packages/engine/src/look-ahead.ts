@@ -1,5 +1,5 @@
 import type { RecordColumns } from "./columns.ts";
-import { hashOfKey, type KeyDictionary } from "./key-dictionary.ts";
+import { hashOfKey, type KeyDictionary, viewOf } from "./key-dictionary.ts";
 import type { Pane } from "./pane.ts";
 
 /** Rows that are looked at together: what they touch stays in a core's own cache until they are applied. */
@@ -28,11 +28,12 @@ export class LookAhead {
   ): void {
     const { bytes, keyStart, keyLength, rejected } = columns;
     const count = Math.min(aheadRows, columns.count - first);
+    const view = viewOf(bytes);
     for (let at = 0; at < count; at++) {
       const row = first + at;
       // The key of a rejected row may lie anywhere.
       const sound = rejected[row] === 0;
-      this.hashes[at] = sound ? hashOfKey(bytes, keyStart[row] ?? 0, keyLength[row] ?? 0) : 0;
+      this.hashes[at] = sound ? hashOfKey(view, keyStart[row] ?? 0, keyLength[row] ?? 0) : 0;
     }
     if (keys.count < fromKeys) return;
     this.touched ^= keys.lookAhead(this.hashes, count, this.#guesses);

@@ -1,10 +1,11 @@
 import { type RecordColumns, rejectCode } from "./columns.ts";
 import type { Deduplication, Deduplicator } from "./deduplicate.ts";
-import { KeyDictionary, refusedKey } from "./key-dictionary.ts";
+import { KeyDictionary, refusedKey, viewOf } from "./key-dictionary.ts";
 import { aheadRows, LookAhead } from "./look-ahead.ts";
-import { blankCell, cell, Pane } from "./pane.ts";
+import { blankCell, Pane } from "./pane.ts";
 import { reclaimKeys } from "./reclaim-keys.ts";
 import type { ResultColumns } from "./results.ts";
+import { SelectedRows } from "./selected-rows.ts";
 import { completeness, createWatermark, type Watermark, watermarkTime } from "./watermark.ts";
 import {
   type EpochMs,
@@ -67,6 +68,8 @@ export class WindowedAggregate {
   closedWindows = 0;
   readonly #paneMs: number;
   readonly #ahead = new LookAhead();
+  /** Of the current pane. */
+  readonly #selected = new SelectedRows(aheadRows);
   #results: WindowResults;
   #current: Pane | undefined;
   /** Events before it are late for every window that would hold them. */
@@ -100,8 +103,12 @@ export class WindowedAggregate {
   apply(columns: RecordColumns, aside: SetAsideRows, seen?: Deduplicator): void {
     const { count, offset, recordTime, rejected, eventTime, keyStart, keyLength, bytes } = columns;
     const { maxFutureMs, watermarkDelayMs, maxKeys = Infinity } = this.job;
+    const view = viewOf(bytes);
     for (let row = 0; row < count; row++) {
-      if (row % aheadRows === 0) this.#ahead.prepare(columns, row, this.keys, this.#current);
+      if (row % aheadRows === 0) {
+        this.#foldSelected(columns);
+        this.#ahead.prepare(columns, row, this.keys, this.#current);
+      }
       const time = eventTime[row] ?? 0;
       const logged = recordTime[row] ?? -1;
       if (rejected[row] !== 0) {
@@ -114,20 +121,27 @@ export class WindowedAggregate {
         aside.late(row);
       } else {
         const hash = this.#ahead.hashes[row % aheadRows];
-        const key = this.keys.idOf(bytes, keyStart[row] ?? 0, keyLength[row] ?? 0, maxKeys, hash);
+        const key = this.keys.idOf(view, keyStart[row] ?? 0, keyLength[row] ?? 0, maxKeys, hash);
         if (key === refusedKey) {
           aside.dead(row, tooManyKeys);
           continue;
         }
-        const changed = (offset[row] ?? 0) + 1;
-        this.#fold(this.#paneAt(time), key, columns, row, changed);
+        if (!this.#holds(time)) {
+          this.#foldSelected(columns);
+          this.#current = this.#paneAt(time);
+        }
+        this.#selected.add(row, key);
         const complete = completeness(time, logged);
         if (complete > this.watermark.highest) {
           this.watermark.highest = complete;
-          if (complete - watermarkDelayMs >= this.#nextBoundary) this.#advance(2 * changed);
+          if (complete - watermarkDelayMs >= this.#nextBoundary) {
+            this.#foldSelected(columns);
+            this.#advance(2 * ((offset[row] ?? 0) + 1));
+          }
         }
       }
     }
+    this.#foldSelected(columns);
   }
 
   /**
@@ -183,18 +197,19 @@ export class WindowedAggregate {
     return total;
   }
 
-  #paneAt(time: EpochMs): Pane {
+  /** Whether the current pane is that of `time`. */
+  #holds(time: EpochMs): boolean {
     const current = this.#current;
-    if (current !== undefined && time >= current.start && time < current.start + this.#paneMs) {
-      return current;
-    }
+    return current !== undefined && time >= current.start && time < current.start + this.#paneMs;
+  }
+
+  #paneAt(time: EpochMs): Pane {
     const start = Math.floor(time / this.#paneMs) * this.#paneMs;
     let pane = this.panes.get(start);
     if (pane === undefined) {
       pane = new Pane(start, this.blank, this.keys.count);
       this.panes.set(start, pane);
     }
-    this.#current = pane;
     return pane;
   }
 
@@ -209,34 +224,14 @@ export class WindowedAggregate {
   #refuses({ bytes, keyStart, keyLength }: RecordColumns, row: number, time: number): boolean {
     const { maxKeys = Infinity } = this.job;
     if (this.keys.count < maxKeys || time < this.#onTimeFrom) return false;
-    return this.keys.idOf(bytes, keyStart[row] ?? 0, keyLength[row] ?? 0, 0) === refusedKey;
+    return this.keys.idOf(viewOf(bytes), keyStart[row] ?? 0, keyLength[row] ?? 0, 0) === refusedKey;
   }
 
-  #fold(pane: Pane, key: number, columns: RecordColumns, row: number, changed: number): void {
-    const index = pane.obtain(key);
-    const { cells } = pane;
-    const base = index * pane.stride;
-    if ((cells[base + cell.changed] ?? 0) < this.#touchedFrom) pane.touch(index);
-    cells[base] = (cells[base] ?? 0) + 1;
-    cells[base + cell.changed] = changed;
-    const time = columns.eventTime[row] ?? 0;
-    if (time > (cells[base + cell.maxEventTime] ?? 0)) cells[base + cell.maxEventTime] = time;
-    const logged = columns.recordTime[row] ?? -1;
-    if (logged > (cells[base + cell.maxRecordTime] ?? 0)) cells[base + cell.maxRecordTime] = logged;
-    const { values } = columns;
-    const sums = base + cell.values;
-    const { sumCount } = this.job;
-    for (let sum = 0; sum < sumCount; sum++) {
-      const column = values[sum];
-      // With `?.` the number may be undefined, and then V8 makes an object of every fraction.
-      if (column !== undefined) cells[sums + sum] = (cells[sums + sum] ?? 0) + (column[row] ?? 0);
-    }
-    for (let max = sumCount; max < values.length; max++) {
-      const column = values[max];
-      if (column !== undefined) {
-        cells[sums + max] = Math.max(cells[sums + max] ?? 0, column[row] ?? 0);
-      }
-    }
+  /** Folds what was selected; what comes next may belong to another pane, or see what was folded. */
+  #foldSelected(columns: RecordColumns): void {
+    const pane = this.#current;
+    if (this.#selected.count === 0 || pane === undefined) return;
+    this.#selected.foldInto(pane, columns, this.job.sumCount, this.#touchedFrom);
   }
 
   #advance(version: number): void {

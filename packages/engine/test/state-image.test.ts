@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { packColumns } from "../src/byte-layout.ts";
+import { viewOf } from "../src/key-dictionary.ts";
 import { cell } from "../src/pane.ts";
 import { PaneImage } from "../src/pane-image.ts";
 import { StateImage } from "../src/state-image.ts";
@@ -127,7 +128,7 @@ describe("a delta is refused", () => {
     const pane = [...task.aggregate.panes.values()][0]!;
     task.apply(columnsOf(log.slice(20, 22)), 22);
     // As if it had not said at which offset it changed.
-    const changed = pane.find(task.aggregate.keys.idOf(Buffer.from("ad 6"), 0, 4));
+    const changed = pane.find(task.aggregate.keys.idOf(viewOf(Buffer.from("ad 6")), 0, 4));
     pane.cells[changed * pane.stride + cell.changed] = 1;
     expect(() => image.apply(task.delta(mark)!)).toThrow("a pane and its delta");
   });
