@@ -1,34 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { type AdInteraction, adInteractionSchema } from "@adstream/contracts/ad-interaction";
 import { deadLetterHeaders } from "@adstream/contracts/dead-letter";
-import { valueSubject } from "@adstream/contracts/topics";
-import { type Devstack, startDevstack } from "@adstream/devstack/start-devstack";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { frame } from "@adstream/kafka/wire-format";
-import { Kafka, logLevel, type Message } from "kafkajs";
-import { type Document, Long, MongoClient } from "mongodb";
+import type { Message } from "kafkajs";
+import { type Collection, type Document, Long } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { recount, optionsFrom } from "../src/recount.ts";
 import { runOnce, readVerifyConfig } from "../src/run-once.ts";
+import { startServers, type VerifyServers } from "./verify-servers.ts";
 
 const noon = Date.UTC(2026, 0, 1, 12);
 const resources = new AsyncDisposableStack();
-let devstack: Devstack;
-let kafka: Kafka;
-let mongo: MongoClient;
-let schemaId: number;
+let servers: VerifyServers;
 
 beforeAll(async () => {
-  devstack = resources.adopt(await startDevstack(), (stack) => stack.close());
-  kafka = new Kafka({ brokers: [devstack.kafka.brokers], logLevel: logLevel.NOTHING });
-  mongo = resources.adopt(new MongoClient(devstack.mongo.url), (client) => client.close());
-  const url = `${devstack.schemaRegistry.url}/subjects/${valueSubject("events")}/versions`;
-  const answer = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
-    body: JSON.stringify({ schema: adInteractionSchema }),
-  });
-  schemaId = Number(Reflect.get(Object(await answer.json()), "id"));
+  servers = resources.use(await startServers("events", adInteractionSchema));
 });
 
 afterAll(() => resources.disposeAsync());
@@ -52,14 +39,14 @@ function interaction(seconds: number, type: string): AdInteraction {
 const { encode } = avroCodec(adInteractionSchema, { bigintFields: ["event_time_ns"] });
 
 function valueOf(event: AdInteraction, format: string): Buffer {
-  if (format === "avro") return frame(schemaId, encode(event));
+  if (format === "avro") return frame(servers.schemaId, encode(event));
   const { event_time_ns, ...rest } = event;
   return Buffer.from(`{"event_time_ns":${event_time_ns},${JSON.stringify(rest).slice(1)}`);
 }
 
 type Scene = {
   readonly env: Readonly<Record<string, string>>;
-  readonly documents: ReturnType<ReturnType<MongoClient["db"]>["collection"]>;
+  readonly documents: Collection;
   /** What `pnpm verify` prints and ends with. */
   readonly verify: () => Promise<{ code: number; said: string }>;
 };
@@ -71,7 +58,7 @@ type Scene = {
 async function openScene(format: string): Promise<Scene> {
   const name = `events-${randomUUID().slice(0, 8)}`;
   const [dlq, late] = [`${name}.dlq`, `${name}.late`];
-  const admin = kafka.admin();
+  const admin = servers.kafka.admin();
   await admin.connect();
   await admin.createTopics({
     topics: [name, dlq, late].map((topic) => ({ topic, numPartitions: 2 })),
@@ -86,7 +73,7 @@ async function openScene(format: string): Promise<Scene> {
     const headers = { [topic]: name, [partition]: "0", [at]: String(offset), [why]: reason };
     return { key: "a", value: null, headers };
   };
-  const producer = kafka.producer();
+  const producer = servers.kafka.producer();
   await producer.connect();
   const first = [record(0, 1, "view"), record(0, 2, "click"), record(0, 12, "click")];
   const rest = [record(0, 4, "view"), record(0, 13, "like"), record(1, 3, "purchase")];
@@ -94,7 +81,7 @@ async function openScene(format: string): Promise<Scene> {
   await producer.send({ topic: late, messages: [letter(3, "late")] });
   await producer.send({ topic: dlq, messages: [letter(4, "value not among those declared")] });
   await producer.disconnect();
-  const documents = mongo.db("verify").collection(name);
+  const documents = servers.mongo.db("verify").collection(name);
   await documents.insertMany([
     documentOf(0, { p0: [1, 1, 0, 2, "final"], p1: [0, 0, 1, 3, "early"] }),
     documentOf(10, { p0: [0, 1, 0, 12, "early"] }),
@@ -103,9 +90,9 @@ async function openScene(format: string): Promise<Scene> {
     JOB: "campaign-counts",
     EVENTS_FORMAT: format,
     WATERMARK_DELAY: "1s",
-    KAFKA_BROKERS: devstack.kafka.brokers,
-    SCHEMA_REGISTRY_URL: devstack.schemaRegistry.url,
-    MONGODB_URL: devstack.mongo.url,
+    KAFKA_BROKERS: servers.devstack.kafka.brokers,
+    SCHEMA_REGISTRY_URL: servers.devstack.schemaRegistry.url,
+    MONGODB_URL: servers.devstack.mongo.url,
     MONGODB_DATABASE: "verify",
     MONGODB_COLLECTION: name,
     EVENTS_TOPIC: name,

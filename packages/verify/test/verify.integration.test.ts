@@ -5,17 +5,16 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { adEventSchema } from "@adstream/contracts/ad-event";
 import { deadLetterHeaders } from "@adstream/contracts/dead-letter";
-import { valueSubject } from "@adstream/contracts/topics";
-import { type Devstack, startDevstack } from "@adstream/devstack/start-devstack";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { frame } from "@adstream/kafka/wire-format";
-import { Kafka, logLevel, type Message } from "kafkajs";
-import { type Document, Long, MongoClient } from "mongodb";
+import type { Message } from "kafkajs";
+import { type Document, Long } from "mongodb";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { adStats } from "../src/jobs/ad-stats.ts";
 import { recount } from "../src/recount.ts";
 import { problemsOf } from "../src/report.ts";
 import { type Verification, verify, type VerifyScope, type VerifyTarget } from "../src/verify.ts";
+import { startServers, type VerifyServers } from "./verify-servers.ts";
 
 const noon = Date.UTC(2026, 0, 1, 12);
 const minute = 60_000;
@@ -28,22 +27,10 @@ const rules = {
   maxFutureMs: 3_600_000,
 };
 const resources = new AsyncDisposableStack();
-let devstack: Devstack;
-let kafka: Kafka;
-let mongo: MongoClient;
-let schemaId: number;
+let servers: VerifyServers;
 
 beforeAll(async () => {
-  devstack = resources.adopt(await startDevstack(), (stack) => stack.close());
-  kafka = new Kafka({ brokers: [devstack.kafka.brokers], logLevel: logLevel.NOTHING });
-  mongo = resources.adopt(new MongoClient(devstack.mongo.url), (client) => client.close());
-  const url = `${devstack.schemaRegistry.url}/subjects/${valueSubject("x")}/versions`;
-  const answer = await fetch(url, {
-    method: "POST",
-    headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
-    body: JSON.stringify({ schema: adEventSchema }),
-  });
-  schemaId = Number(Reflect.get(Object(await answer.json()), "id"));
+  servers = resources.use(await startServers("x", adEventSchema));
 });
 
 afterAll(() => resources.disposeAsync());
@@ -63,24 +50,24 @@ const { encode } = avroCodec(adEventSchema);
 function eventAt(seconds: number): Message {
   const timestamp = noon + seconds * 1_000;
   const event = { ad_id: "a", timestamp, clicks: 1, views: 2, cost: 0.5, event_id: null };
-  return { key: "a", value: frame(schemaId, encode(event)), timestamp: String(timestamp) };
+  return { key: "a", value: frame(servers.schemaId, encode(event)), timestamp: String(timestamp) };
 }
 
 /** Topics and a collection of this name; what is sent is one event of ad "a" each. */
 async function openScene(name: string, sent: readonly Sent[]): Promise<Scene> {
   const topics = { events: name, deadLetters: `${name}.dlq`, late: `${name}.late` };
-  const admin = kafka.admin();
+  const admin = servers.kafka.admin();
   await admin.connect();
   await admin.createTopics({
     topics: Object.values(topics).map((topic) => ({ topic, numPartitions: 2 })),
   });
   await admin.disconnect();
   const target: VerifyTarget = {
-    kafka,
-    registry: { url: devstack.schemaRegistry.url },
+    kafka: servers.kafka,
+    registry: { url: servers.devstack.schemaRegistry.url },
     format: "avro",
     topics,
-    collection: mongo.db("verify").collection(name),
+    collection: servers.mongo.db("verify").collection(name),
     rules,
     early: true,
   };
@@ -89,7 +76,7 @@ async function openScene(name: string, sent: readonly Sent[]): Promise<Scene> {
     target,
     verify: (scope) => verify(target, scope),
     async send(topic, partition, ...messages) {
-      const producer = kafka.producer();
+      const producer = servers.kafka.producer();
       await producer.connect();
       await producer.send({ topic, messages: messages.map((one) => ({ ...one, partition })) });
       await producer.disconnect();
@@ -295,9 +282,9 @@ function startService({ target, name }: Scene): ChildProcess {
     execArgv: [],
     silent: true,
     env: {
-      KAFKA_BROKERS: devstack.kafka.brokers,
-      SCHEMA_REGISTRY_URL: devstack.schemaRegistry.url,
-      MONGODB_URL: devstack.mongo.url,
+      KAFKA_BROKERS: servers.devstack.kafka.brokers,
+      SCHEMA_REGISTRY_URL: servers.devstack.schemaRegistry.url,
+      MONGODB_URL: servers.devstack.mongo.url,
       MONGODB_DATABASE: "verify",
       MONGODB_COLLECTION: name,
       EVENTS_TOPIC: target.topics.events,
