@@ -2,7 +2,7 @@ import { cellText, markdownTable, type Result } from "./results.ts";
 
 /** The figures that a reader of the README wants; what was not saved is left out. */
 export function readmeFigures(results: ReadonlyMap<string, Result>): string {
-  const compared = results.get("compare");
+  const compared = ["compare", "compare-latency"].flatMap((name) => results.get(name) ?? []);
   const rows = picks.flatMap(({ what, from, row, figure }) => {
     const result = results.get(from);
     if (result === undefined) return [];
@@ -10,9 +10,7 @@ export function readmeFigures(results: ReadonlyMap<string, Result>): string {
   });
   const columns = ["what", "figure", "command"].map((name) => ({ name }));
   return [
-    ...(compared === undefined
-      ? []
-      : [`${compared.setting}:`, ...compared.tables.map(markdownTable)]),
+    ...compared.flatMap(({ setting, tables }) => [`${setting}:`, ...tables.map(markdownTable)]),
     ...(rows.length === 0 ? [] : [markdownTable({ caption: "", columns, rows })]),
   ].join("\n\n");
 }
@@ -45,9 +43,15 @@ const picks: readonly Pick[] = [
     figure: (cell) => cell("CPU s/M"),
   },
   {
-    what: "from the last event of a window to its final result in Kafka",
+    what: "from the event that closes a window to its final result in Kafka",
     from: "latency",
-    row: "Kafka: last event → final",
+    row: "Kafka: closing event → final",
+    figure: percentiles,
+  },
+  {
+    what: "from an event to the first result that counts it, with results each 10 ms",
+    from: "latency-10ms",
+    row: "Kafka: event → first result",
     figure: percentiles,
   },
   {
@@ -61,6 +65,12 @@ const picks: readonly Pick[] = [
     from: "recovery",
     row: "to its first new result",
     figure: (cell) => `p50 ${cell("p50")} s, p95 ${cell("p95")} s, longest ${cell("max")} s`,
+  },
+  {
+    what: "a producer's worst 10 s against its schedule in bursts (MMPP), 150,000 events/s",
+    from: "producer-150k",
+    row: "mmpp",
+    figure: (cell) => `off by ${cell("worst 10 s off by %")} %`,
   },
   {
     what: "pause of a checkpoint",
