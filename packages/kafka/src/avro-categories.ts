@@ -1,6 +1,6 @@
 import { rejectCode, type RecordColumns } from "@adstream/engine/columns";
 
-import type { FieldUse } from "./avro-fields.ts";
+import type { FieldUse } from "./field-use.ts";
 import { readLength, readVarlong } from "./byte-cursor.ts";
 import type { CategoryProjection } from "./event-projection.ts";
 import { type ColumnReader, rowByRow } from "./value-rows.ts";

@@ -1,7 +1,8 @@
 import { StreamError } from "@adstream/engine/errors";
 
 import type { EventProjection } from "./event-projection.ts";
-import { projectedFields, resolveField, type FieldUse } from "./avro-fields.ts";
+import { projectedFields, resolveField } from "./avro-fields.ts";
+import type { FieldUse } from "./field-use.ts";
 import { expectEnd, nullSkipper } from "./avro-rows.ts";
 import { parseAvroSchema, type AvroRecord, type AvroType } from "./avro-schema.ts";
 import { createSkippers, type Skipper } from "./avro-skip.ts";

@@ -13,6 +13,7 @@ import {
   measuredFields,
   type TimeUnit,
 } from "./event-projection.ts";
+import type { FieldUse } from "./field-use.ts";
 import { keySize, maxTimeMs, notFinite, timeOutOfRange } from "./field-rejections.ts";
 import { type ColumnReader, type FieldReader, rowByRow } from "./value-rows.ts";
 
@@ -20,18 +21,6 @@ const unreadableSchema = rejectCode("unreadable schema");
 
 /** Varints of ints may hold more, and do where a writer is wrong. */
 const ints: Range = { min: -(2 ** 31), max: 2 ** 31 - 1 };
-
-/** How a projected field is read, whatever its writer made of it. */
-export type FieldUse = {
-  /** What the writer's type has to be, for messages. */
-  readonly due: string;
-  /** @returns undefined when the type does not resolve to what is due; never called with unions */
-  readerOf(type: AvroType): FieldReader | undefined;
-  /** In place of a null in a union. */
-  readonly whenNull: ColumnReader;
-  /** In place of a field that the writer lacks. */
-  readonly whenMissing: ColumnReader | undefined;
-};
 
 /** Uses of the projected fields, by the fields' names. */
 export function projectedFields(projection: EventProjection): ReadonlyMap<string, FieldUse> {
