@@ -40,8 +40,11 @@ describe("the key dictionary", () => {
     expect(keys.count).toBe(awkward.length);
   });
 
-  test("tells keys with the same hash apart", () => {
-    const twins = collidingKeys(4);
+  test.each([
+    ["wherever they differ", (at: number) => `ad-${at}`],
+    ["and with the same end", (at: number) => `${spread(at)}same`],
+  ])("tells keys with the same hash apart, %s", (_, nameOf) => {
+    const twins = collidingKeys(4, nameOf);
     expect(new Set(twins.map(hashOf)).size).toBeLessThan(twins.length);
     const keys = new KeyDictionary();
     expect(twins.map((key) => idOf(keys, key))).toEqual(twins.map((_, id) => id));
@@ -111,12 +114,17 @@ function hashOf(key: string): number {
   return hashOfKey(viewOf(Buffer.from(key)), 0, key.length);
 }
 
+/** Eight digits, all of them different from one number to the next. */
+function spread(at: number): string {
+  return (Math.imul(at, 0x9e3779b1) >>> 0).toString(16).padStart(8, "0");
+}
+
 /** Pairs of keys with equal 32-bit hashes, found by trying: about one in 2^16 tries has a twin. */
-function collidingKeys(count: number): string[] {
+function collidingKeys(count: number, nameOf: (at: number) => string): string[] {
   const byHash = new Map<number, string>();
   const found: string[] = [];
   for (let at = 0; found.length < count; at++) {
-    const key = `ad-${at}`;
+    const key = nameOf(at);
     const hash = hashOf(key);
     const twin = byHash.get(hash);
     if (twin === undefined) byHash.set(hash, key);
