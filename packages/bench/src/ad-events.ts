@@ -1,3 +1,5 @@
+import { mulberry32 } from "@adstream/traffic/random";
+
 /** What the benchmark's events are: a function of these alone. */
 export type EventOptions = {
   readonly events: number;
@@ -74,13 +76,8 @@ export function createChunk(): EventChunk {
   };
 }
 
-/** Mulberry32, as whole numbers below a bound. */
+/** Seeded whole numbers below a bound. */
 export function randomBelow(seed: number): (bound: number) => number {
-  let state = seed | 0;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * bound);
-  };
+  const { random } = mulberry32(seed);
+  return (bound) => Math.floor(random() * bound);
 }

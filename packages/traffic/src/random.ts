@@ -3,7 +3,7 @@ export type Random = () => number;
 
 /**
  * Random numbers for one index of a seeded sequence: a function of (seed, index) alone, however many numbers earlier
- * indexes drew. Mulberry32 (T. Ettinger, 2017), its state set by MurmurHash3's finalizer so that neighbours differ.
+ * indexes drew. Mulberry32, its state set by MurmurHash3's finalizer so that neighbours differ.
  *
  * @param seed an unsigned 32-bit integer
  * @param index 0 to 2^53
@@ -24,14 +24,25 @@ export type SeekableRandom = {
 /** @param seed as for `randomAt` */
 export function seekableRandom(seed: number): SeekableRandom {
   const seeded = finalize(seed ^ 0x9e3779b9);
-  let state = 0;
+  const { random, restart } = mulberry32(0);
   const seek = (index: number): void => {
     const high = Math.floor(index / 2 ** 32);
-    state = finalize(finalize(seeded ^ high) ^ (index >>> 0));
+    restart(finalize(finalize(seeded ^ high) ^ (index >>> 0)));
   };
   seek(0);
+  return { random, seek };
+}
+
+/** Mulberry32 (T. Ettinger, 2017). @param start of its state: as an int32 all there is to say about what follows */
+export function mulberry32(start: number): {
+  readonly random: Random;
+  readonly restart: (state: number) => void;
+} {
+  let state = start | 0;
   return {
-    seek,
+    restart(next) {
+      state = next | 0;
+    },
     random() {
       state = (state + 0x6d2b79f5) | 0;
       let mixed = Math.imul(state ^ (state >>> 15), state | 1);
