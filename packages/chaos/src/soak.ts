@@ -60,8 +60,10 @@ const floorMs = 60_000;
 const warmUpShare = 1 / 3;
 const maxWarmUpMs = 30 * 60_000;
 const minSlopeMs = 2 * 60_000;
-/** Protocol 5.7. Slopes of less than a quarter of an hour are mostly noise and fail nobody. */
+/** Protocol 5.7. Figures of less than a quarter of an hour are mostly noise and fail nobody. */
 const limits = { rssMiBPerHour: 1, judgedMinutes: 15, heapGrowth: 1.05, eventLoopMs: 100 };
+/** Of the longest life, to have its memory judged: a process that was killed and started again has not warmed up as long. */
+const judgedShareOfRun = 0.9;
 const checkpointLimitMs = 1_000;
 
 export function openSoak(fleet: Pick<Fleet, "members">): Soak {
@@ -82,7 +84,8 @@ export function soakFigures(all: readonly Series[]): SoakFigures {
   const processes = all
     .map(figuresOf)
     .toSorted((a, b) => b.minutes - a.minutes || a.name.localeCompare(b.name));
-  return { processes, problems: processes.flatMap(problemsOf) };
+  const runMinutes = Math.max(0, ...processes.map(({ minutes }) => minutes));
+  return { processes, problems: processes.flatMap((each) => problemsOf(each, runMinutes)) };
 }
 
 function seriesOf(all: Map<string, Series>, { name, lifetime }: Member): Series {
@@ -144,13 +147,14 @@ function quarters(
   return size === 0 ? [0, 0] : [choose(...values.slice(0, size)), choose(...values.slice(-size))];
 }
 
-function problemsOf(figures: ProcessFigures): string[] {
+function problemsOf(figures: ProcessFigures, runMinutes: number): string[] {
   const { name, lifetime, minutes, rssMiBPerHour, heapMiB, fds } = figures;
   if (minutes < limits.judgedMinutes) return [];
   const who = `${name} (process ${lifetime})`;
+  const wholeRun = minutes >= runMinutes * judgedShareOfRun;
   const wrong: readonly (readonly [boolean, string])[] = [
     [
-      (rssMiBPerHour?.slope ?? 0) > limits.rssMiBPerHour,
+      wholeRun && (rssMiBPerHour?.slope ?? 0) > limits.rssMiBPerHour,
       `its memory grows by ${trendText(rssMiBPerHour)} MiB/h`,
     ],
     [

@@ -79,3 +79,10 @@ test("a process that lived for less than a quarter of an hour is shown and not j
   expect(problems).toEqual([]);
   expect(processes[0]?.rssMiBPerHour?.slope).toBeCloseTo(60);
 });
+
+test("the memory of a process that started in the middle is shown; of those of the whole run it is judged", () => {
+  const young = { ...seriesOf((minute) => 100 + minute, 40), name: "sink-2", lifetime: 2 };
+  const { processes, problems } = soakFigures([seriesOf(() => 100, 90), young]);
+  expect(problems).toEqual([]);
+  expect(processes[1]?.rssMiBPerHour?.slope).toBeCloseTo(60);
+});
