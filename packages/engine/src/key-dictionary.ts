@@ -1,3 +1,5 @@
+import type { RecordColumns } from "./columns.ts";
+
 const emptySlot = 0;
 /** Odd multipliers of MurmurHash3's last step, which spread what differs over all bits. */
 const [spread, spreadOn] = [0x85ebca6b, 0xc2b2ae35];
@@ -5,6 +7,8 @@ const [spread, spreadOn] = [0x85ebca6b, 0xc2b2ae35];
 const smallTable = 2 ** 16;
 /** Returned in place of the id of a key that is refused. */
 export const refusedKey: number = -1;
+/** Stands for the id of a key that has none yet. */
+export const unknownKey: number = -1;
 /** Keys that one task can hold whatever their length: the ends of 8,000,000 keys of 256 bytes fit into 31 bits. */
 export const mostKeys: number = 8_000_000;
 
@@ -64,19 +68,26 @@ export class KeyDictionary {
   }
 
   /**
-   * Brings into the caches what `idOf` will look at for these hashes, and guesses their ids: with many keys each look is a
-   * wait for memory, and these wait together.
+   * The ids of the keys of rows `first` on, `unknownKey` where a key is new or its row rejected. Adds none.
+   *
+   * With many keys each look is a wait for memory. Here a pass over all rows touches the same table in each of them, so that
+   * they wait together, and the pass behind it finds everything in a core's cache.
    */
-  lookAhead(hashes: Int32Array, count: number, guesses: Int32Array): number {
-    const slots = this.#slots;
-    const ends = this.#ends;
-    const bytes = this.#bytes;
-    const mask = slots.length - 2;
-    let touched = 0;
-    for (let at = 0; at < count; at++) guesses[at] = slots[homeOf(hashes[at] ?? 0) & mask] ?? 0;
-    for (let at = 0; at < count; at++) touched ^= ends[guesses[at] ?? 0] ?? 0;
-    for (let at = 0; at < count; at++)
-      touched ^= bytes[Math.max(0, (ends[guesses[at] ?? 0] ?? 0) - 1)] ?? 0;
+  lookUp(rows: KeyRows, first: number, hashes: Int32Array, count: number, ids: Int32Array): number {
+    let touched = touchHomes(this.#slots, hashes, count);
+    guessIds(this.#slots, hashes, count, ids);
+    touched ^= touchKeys(this.#ends, this.#bytes, ids, count);
+    const view = viewOf(rows.bytes);
+    for (let at = 0; at < count; at++) {
+      const id = ids[at] ?? unknownKey;
+      const row = first + at;
+      // The key of a rejected row may lie anywhere.
+      const known =
+        id !== unknownKey &&
+        rows.rejected[row] === 0 &&
+        this.#equals(id, view, rows.keyStart[row] ?? 0, rows.keyLength[row] ?? 0);
+      if (!known) ids[at] = unknownKey;
+    }
     return touched;
   }
 
@@ -150,6 +161,37 @@ export class KeyDictionary {
       if (entry !== emptySlot) place(this.#slots, entry, before[slot + 1] ?? 0);
     }
   }
+}
+
+/** Where the keys of rows lie. */
+export type KeyRows = Pick<RecordColumns, "bytes" | "keyStart" | "keyLength" | "rejected">;
+
+/** Without a use of what it returns V8 leaves out the loads. */
+function touchHomes(slots: Int32Array, hashes: Int32Array, count: number): number {
+  const mask = slots.length - 2;
+  let touched = 0;
+  for (let at = 0; at < count; at++) touched ^= slots[homeOf(hashes[at] ?? 0) & mask] ?? 0;
+  return touched;
+}
+
+/** The first key of each hash: another one with the same 32 bits is as good as none. */
+function guessIds(slots: Int32Array, hashes: Int32Array, count: number, ids: Int32Array): void {
+  const mask = slots.length - 2;
+  for (let at = 0; at < count; at++) {
+    const hash = hashes[at] ?? 0;
+    let slot = homeOf(hash) & mask;
+    while (slots[slot] !== emptySlot && slots[slot + 1] !== hash) slot = (slot + 2) & mask;
+    ids[at] = (slots[slot] ?? emptySlot) - 1;
+  }
+}
+
+function touchKeys(ends: Int32Array, bytes: Uint8Array, ids: Int32Array, count: number): number {
+  let touched = 0;
+  for (let at = 0; at < count; at++) touched ^= ends[Math.max(0, ids[at] ?? 0)] ?? 0;
+  for (let at = 0; at < count; at++) {
+    touched ^= bytes[ends[Math.max(0, ids[at] ?? 0)] ?? 0] ?? 0;
+  }
+  return touched;
 }
 
 /**

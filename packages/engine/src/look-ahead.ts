@@ -1,23 +1,25 @@
 import type { RecordColumns } from "./columns.ts";
-import { hashOfKey, type KeyDictionary, viewOf } from "./key-dictionary.ts";
+import { hashOfKey, type KeyDictionary, unknownKey, viewOf } from "./key-dictionary.ts";
 import type { Pane } from "./pane.ts";
 
 /** Rows that are looked at together: what they touch stays in a core's own cache until they are applied. */
 export const aheadRows = 256;
-/** With fewer keys all of them are in that cache anyway. */
-const fromKeys = 16_384;
+/** With fewer keys all of them are in that cache anyway, and looking them up one by one costs as much. */
+export const fromKeys = 2_048;
 
 /**
- * Hashes of the keys of rows to come, and their state fetched from memory: with many keys nearly every record waits for
- * it some six times, one wait after the other, while loads that do not depend on each other wait together. Changes no
- * state, and a wrong guess costs nothing but time.
+ * Hashes of the keys of rows to come, and with many keys their ids and their state fetched from memory: nearly every
+ * record waits for it some six times, one wait after the other, while loads that do not depend on each other wait
+ * together. Changes no state.
  */
 export class LookAhead {
   /** Of row r at `r % aheadRows`. */
   readonly hashes: Int32Array = new Int32Array(aheadRows);
+  /** The same; `unknownKey` where the dictionary is to be asked. */
+  readonly ids: Int32Array = new Int32Array(aheadRows).fill(unknownKey);
   /** Without a use V8 leaves out the loads. */
   touched = 0;
-  readonly #guesses = new Int32Array(aheadRows);
+  #found = false;
 
   /** Prepares the rows from `first` on, `aheadRows` at most. */
   prepare(
@@ -35,8 +37,16 @@ export class LookAhead {
       const sound = rejected[row] === 0;
       this.hashes[at] = sound ? hashOfKey(view, keyStart[row] ?? 0, keyLength[row] ?? 0) : 0;
     }
+    this.forgetIds();
     if (keys.count < fromKeys) return;
-    this.touched ^= keys.lookAhead(this.hashes, count, this.#guesses);
-    if (pane !== undefined) this.touched ^= pane.lookAhead(this.#guesses, count);
+    this.touched ^= keys.lookUp(columns, first, this.hashes, count, this.ids);
+    if (pane !== undefined) this.touched ^= pane.lookAhead(this.ids, count);
+    this.#found = true;
+  }
+
+  /** Keys were given other ids. */
+  forgetIds(): void {
+    if (this.#found) this.ids.fill(unknownKey);
+    this.#found = false;
   }
 }

@@ -70,14 +70,14 @@ export class Pane {
     return found > 0 ? found - 1 : this.#add(key);
   }
 
-  /** Brings the cells of keys into the caches, each key given as its id + 1, or 0 for any. */
+  /** Brings the cells of keys into the caches; an id below 0 stands for any key. */
   lookAhead(keys: Int32Array, count: number): number {
     const { cells, stride } = this;
     const cellOfKey = this.#cellOfKey;
     let touched = 0;
-    for (let at = 0; at < count; at++) touched ^= cellOfKey[Math.max(1, keys[at] ?? 0) - 1] ?? 0;
+    for (let at = 0; at < count; at++) touched ^= cellOfKey[Math.max(0, keys[at] ?? 0)] ?? 0;
     for (let at = 0; at < count; at++) {
-      const cellNumber = cellOfKey[Math.max(1, keys[at] ?? 0) - 1] ?? 0;
+      const cellNumber = cellOfKey[Math.max(0, keys[at] ?? 0)] ?? 0;
       const base = (Math.max(1, cellNumber) - 1) * stride;
       touched ^= (cells[base] ?? 0) ^ (cells[base + stride - 1] ?? 0);
     }

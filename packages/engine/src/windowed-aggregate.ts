@@ -1,6 +1,6 @@
 import { type RecordColumns, rejectCode } from "./columns.ts";
 import type { Deduplication, Deduplicator } from "./deduplicate.ts";
-import { KeyDictionary, refusedKey, viewOf } from "./key-dictionary.ts";
+import { KeyDictionary, refusedKey, unknownKey, viewOf } from "./key-dictionary.ts";
 import { aheadRows, LookAhead } from "./look-ahead.ts";
 import { blankCell, Pane } from "./pane.ts";
 import { reclaimKeys } from "./reclaim-keys.ts";
@@ -120,8 +120,11 @@ export class WindowedAggregate {
       } else if (time < this.#onTimeFrom) {
         aside.late(row);
       } else {
-        const hash = this.#ahead.hashes[row % aheadRows];
-        const key = this.keys.idOf(view, keyStart[row] ?? 0, keyLength[row] ?? 0, maxKeys, hash);
+        let key = this.#ahead.ids[row % aheadRows] ?? unknownKey;
+        if (key === unknownKey) {
+          const hash = this.#ahead.hashes[row % aheadRows];
+          key = this.keys.idOf(view, keyStart[row] ?? 0, keyLength[row] ?? 0, maxKeys, hash);
+        }
         if (key === refusedKey) {
           aside.dead(row, tooManyKeys);
           continue;
@@ -137,6 +140,7 @@ export class WindowedAggregate {
           if (complete - watermarkDelayMs >= this.#nextBoundary) {
             this.#foldSelected(columns);
             this.#advance(2 * ((offset[row] ?? 0) + 1));
+            this.#ahead.forgetIds();
           }
         }
       }

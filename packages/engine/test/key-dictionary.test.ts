@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { hashOfKey, KeyDictionary, viewOf } from "../src/key-dictionary.ts";
+import { hashOfKey, KeyDictionary, unknownKey, viewOf } from "../src/key-dictionary.ts";
+import { columnsOf, record } from "./logged-records.ts";
 
 const text = (key: Uint8Array): string => Buffer.from(key).toString();
 
@@ -49,6 +50,36 @@ describe("the key dictionary", () => {
     const keys = new KeyDictionary();
     expect(twins.map((key) => idOf(keys, key))).toEqual(twins.map((_, id) => id));
     expect(twins.map((key) => idOf(keys, key))).toEqual(twins.map((_, id) => id));
+  });
+
+  test("looks many keys up at once: new ones, those of rejected rows and second twins are to be asked for", () => {
+    const twins = collidingKeys(4, (at) => `ad-${at}`);
+    const [first = "", second = ""] = twins.filter((a, at) =>
+      twins.some((b, other) => at !== other && hashOf(a) === hashOf(b)),
+    );
+    const keys = new KeyDictionary();
+    const known = [...awkward, first, second];
+    for (const key of known) idOf(keys, key);
+    const asked = [...known.toReversed(), "new"].map((key, at) => record(at, { key }));
+    asked.push(record(asked.length, { key: "a.b", rejected: "short frame" }));
+    const rows = columnsOf([record(0, { key: "before" }), ...asked]);
+    const { keyStart, keyLength } = rows;
+    const hashes = Int32Array.from(asked, (_, at) =>
+      hashOfKey(viewOf(rows.bytes), keyStart[at + 1] ?? 0, keyLength[at + 1] ?? 0),
+    );
+    // Anywhere, even behind the end.
+    keyStart[asked.length] = rows.bytes.length + 9;
+    const ids = new Int32Array(asked.length);
+    keys.lookUp(rows, 1, hashes, asked.length, ids);
+    const expected = [
+      unknownKey,
+      ...known
+        .slice(0, -1)
+        .map((_, id) => id)
+        .toReversed(),
+    ];
+    expect([...ids]).toEqual([...expected, unknownKey, unknownKey]);
+    expect(keys.count).toBe(known.length);
   });
 
   test("behaves as a map from keys to the order of their first appearance", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { LookAhead } from "../src/look-ahead.ts";
+import { fromKeys, LookAhead } from "../src/look-ahead.ts";
 import { Task } from "../src/task.ts";
 import { columnsOf, record } from "./logged-records.ts";
 
@@ -30,7 +30,7 @@ test("fetching what many keys will touch changes no state, whatever it guesses",
   }
   expect(Buffer.compare(whole.snapshot(), cut.snapshot())).toBe(0);
   const { panes, keys: known } = whole.aggregate;
-  expect(known.count).toBeGreaterThan(16_384);
+  expect(known.count).toBeGreaterThan(fromKeys);
   for (const pane of panes.values()) {
     const counted = log.filter(
       ({ eventTime, rejected }) =>
@@ -40,6 +40,36 @@ test("fetching what many keys will touch changes no state, whatever it guesses",
     const sum = records.filter((_, at) => at % pane.stride === 0).reduce((a, b) => a + b, 0);
     expect(sum).toBe(counted.length);
   }
+});
+
+test("keys that are given other ids among rows that were looked up are looked up again", () => {
+  const keys = fromKeys + 500;
+  const [old, kept] = [(at: number) => `old ${at}`, (at: number) => `kept ${at}`];
+  // The older keys have the lower ids, and go when their pane does: within the last batch, in the middle of rows looked at.
+  const fill = [
+    ...Array.from({ length: keys }, (_, at) => record(at, { key: old(at), eventTime: 0 })),
+    ...Array.from({ length: 300 }, (_, at) => record(keys + at, { key: kept(at), eventTime: 60 })),
+  ];
+  const last = Array.from({ length: 200 }, (_, at) =>
+    record(fill.length + at, { key: kept(at), eventTime: at < 100 ? 60 : 105 }),
+  );
+  const task = new Task(job, 0, 0);
+  task.apply(columnsOf(fill), fill.length);
+  task.apply(columnsOf(last), fill.length + last.length);
+  const { panes, keys: known } = task.aggregate;
+  expect(known.renumberings).toBe(1);
+  const counted = [...panes.values()].flatMap(({ start, keys: ids, cells, stride, count }) =>
+    Array.from({ length: count }, (_, at) => {
+      const key = Buffer.from(known.key(ids[at] ?? 0)).toString();
+      return [`${start} ${key}`, cells[at * stride]] as const;
+    }),
+  );
+  expect(new Map(counted)).toEqual(
+    new Map([
+      ...Array.from({ length: 300 }, (_, at) => [`60 ${kept(at)}`, at < 100 ? 2 : 1] as const),
+      ...Array.from({ length: 100 }, (_, at) => [`90 ${kept(100 + at)}`, 1] as const),
+    ]),
+  );
 });
 
 test("a rejected row has no key to be hashed, and the next batch none of the last", () => {
