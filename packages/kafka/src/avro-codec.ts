@@ -130,9 +130,8 @@ function longType(fromBigint: (value: bigint) => bigint | number): avro.Type {
 
 function checkInts(value: unknown, ints: readonly string[]): void {
   if (typeof value !== "object" || value === null) return;
-  const properties = new Map<string, unknown>(Object.entries(value));
   for (const name of ints) {
-    const number = properties.get(name);
+    const number: unknown = Reflect.get(value, name);
     if (typeof number === "number" && (number | 0) !== number) {
       throw new RangeError(`${name} is ${number}, which is no int`);
     }

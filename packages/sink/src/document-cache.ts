@@ -17,6 +17,10 @@ export type CacheBounds = {
   readonly nowMs: () => number;
 };
 
+/** Of the bound, room that is made at once where it is reached. */
+const roomShare = 1 / 16;
+const idleLookEveryMs = 1_000;
+
 type Entry = { readonly document: ResultDocument; readonly usedMs: number };
 
 /** A cache only saves reads: the compare-and-set notices when it is wrong. */
@@ -25,11 +29,22 @@ export function createDocumentCache({
   maxIdleMs,
   nowMs,
 }: CacheBounds): DocumentCache {
-  // A Map keeps insertion order, so its first entry is the one used longest ago.
+  // A Map keeps insertion order, so its first entry is the one used longest ago. The way to it leads over all that was
+  // deleted since the Map made itself anew, tens of thousands of places: it is gone seldom, and then for many.
   const entries = new Map<string, Entry>();
+  let lookedMs = nowMs();
   const use = (document: ResultDocument): void => {
     entries.delete(document._id);
     entries.set(document._id, { document, usedMs: nowMs() });
+  };
+  const trim = (atMs: number): void => {
+    lookedMs = atMs;
+    const idleSinceMs = atMs - maxIdleMs;
+    const room = entries.size > maxDocuments ? Math.floor(maxDocuments * roomShare) : 0;
+    for (const [id, { usedMs }] of entries) {
+      if (entries.size <= maxDocuments - room && usedMs >= idleSinceMs) break;
+      entries.delete(id);
+    }
   };
   return {
     get size() {
@@ -42,11 +57,8 @@ export function createDocumentCache({
     },
     put(document) {
       use(document);
-      const idleSinceMs = nowMs() - maxIdleMs;
-      for (const [id, { usedMs }] of entries) {
-        if (entries.size <= maxDocuments && usedMs >= idleSinceMs) break;
-        entries.delete(id);
-      }
+      const atMs = nowMs();
+      if (entries.size > maxDocuments || atMs - lookedMs >= idleLookEveryMs) trim(atMs);
     },
     drop(id) {
       entries.delete(id);

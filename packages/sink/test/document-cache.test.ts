@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
 import { createDocumentCache, type DocumentCache } from "../src/document-cache.ts";
 import { mergeResults, resultDocumentId } from "../src/merge.ts";
@@ -48,4 +48,41 @@ test("a document in use stays, and goes when it is not used any more", () => {
   nowMs += minuteMs + 1;
   putWindows(cache, 1, () => {});
   expect(cache.get(resultDocumentId(used))).toBeUndefined();
+});
+
+test("of more documents than there is room for, those used longest ago go", () => {
+  const cache = createDocumentCache({
+    maxDocuments: 160,
+    maxIdleMs: minuteMs,
+    nowMs: () => 0,
+  });
+  const first = resultDocumentId(adResult({ window_start: 0 }));
+  putWindows(cache, 1_000, (window) => {
+    expect(cache.size).toBeLessThanOrEqual(160);
+    expect(cache.size).toBeGreaterThanOrEqual(Math.min(window + 1, 150));
+    expect(cache.get(first), `window ${window}`).toBeDefined();
+  });
+  const at = (window: number) => resultDocumentId(adResult({ window_start: window * minuteMs }));
+  expect(cache.get(at(999))).toBeDefined();
+  expect(cache.get(at(1))).toBeUndefined();
+});
+
+test("the oldest is looked for seldom: the way to it is as long as the documents are many", () => {
+  let nowMs = 0;
+  const cache = createDocumentCache({
+    maxDocuments: 16_000,
+    maxIdleMs: minuteMs,
+    nowMs: () => nowMs,
+  });
+  const document = mergeResults(undefined, [adResult()], new Date(0));
+  if (document === undefined) throw new Error("nothing to put");
+  const looks = vi.spyOn(Map.prototype, Symbol.iterator);
+  for (let at = 0; at < 40_000; at++) {
+    nowMs += 0.1;
+    cache.put({ ...document, _id: `document ${at}` });
+  }
+  // 24 times there is no room, and 4 s pass.
+  expect(looks.mock.calls.length).toBeLessThan(40);
+  looks.mockRestore();
+  expect(cache.size).toBeLessThanOrEqual(16_000);
 });
