@@ -11,6 +11,8 @@ import { type Bell, createBell } from "./bell.ts";
 import {
   type Arrival,
   createIntakeQueue,
+  type IntakeQueue,
+  isFull,
   type ReadBatch,
   type RefusedRecord,
 } from "./intake-queue.ts";
@@ -59,8 +61,6 @@ export type ConsumerObserver = {
 
 /** One bulk: large enough to coalesce the revisions of a busy second, small enough to take a fraction of one. */
 const maxBatchResults = 5_000;
-/** Above this no more is read: one bulk ahead of the one being written. About 900 bytes each, until they are stored. */
-const maxQueuedResults = 5_000;
 const commitEveryMs = 1_000;
 
 /** Milestones of the protocol, see engine/milestones. */
@@ -70,10 +70,11 @@ const committed = channel("adstream:sink:committed");
 /**
  * Reads results as a member of a consumer group and applies them until `signal` aborts.
  *
- * Delivery guarantee: at least once. Offsets are committed only behind what the applier has brought into the store, or
- * what is a dead letter.
- * Back pressure: while the applier waits for the store, one batch and the bounded queue are held; then partitions are
- * paused, and the member stays in its group.
+ * Delivery guarantee: at least once. Offsets are committed only behind what the applier has brought into the store, what is
+ * a dead letter, or what a result behind the offset supersedes.
+ * Back pressure: while the applier waits for the store, one batch and the bounded queue are held, of each slot its newest
+ * result; then partitions are paused, and the member stays in its group. So a store that is behind is asked for fewer
+ * writes: each document is brought to where the log is, not through all it was on the way.
  *
  * @throws {StreamError} RECORDS_EXPIRED, LOG_REPLACED, DRAIN_CUT_SHORT, and what source and applier throw
  */
@@ -96,7 +97,7 @@ export async function consumeResults(options: ConsumerOptions, signal: AbortSign
 /** Takes batches from the source into a queue, and applies what is in the queue. */
 class ResultIntake implements BatchHandler {
   readonly #options: ConsumerOptions;
-  readonly #queue = createIntakeQueue();
+  readonly #queue: IntakeQueue;
   /** Rings when there is something to apply, and when a batch should wait no longer. */
   readonly #due: Bell;
   /** Rings after every batch. */
@@ -122,6 +123,7 @@ class ResultIntake implements BatchHandler {
     this.#due = createBell(options.clock);
     this.#settled = createBell(options.clock);
     this.#committedAtMs = options.clock.nowMs();
+    this.#queue = createIntakeQueue(options.applier.documentId);
     this.#positions = new PartitionPositions(options, this.#ended);
   }
 
@@ -160,7 +162,7 @@ class ResultIntake implements BatchHandler {
     const mine = this.#assignment;
     const nextOffset = header.baseOffset + header.lastOffsetDelta + 1;
     this.#options.observer.offered?.(partition, nextOffset, header.maxTimestamp);
-    if (this.#queue.results >= maxQueuedResults) {
+    if (isFull(this.#queue)) {
       this.#crowded.add(partition);
       this.#options.source.pause(partition);
       return "later";
@@ -180,7 +182,8 @@ class ResultIntake implements BatchHandler {
     this.#positions.passed(partition);
     const first = this.#queue.arrivals === 0;
     const { maxTimestamp } = header;
-    this.#queue.add({ partition, nextOffset, canary: batchCanary(header), maxTimestamp, ...read });
+    const canary = batchCanary(header);
+    this.#queue.add({ partition, nextOffset, canary, maxTimestamp, ...read });
     if (first || this.#queue.results >= maxBatchResults) this.#due.ring();
     return "done";
   }
@@ -253,7 +256,7 @@ class ResultIntake implements BatchHandler {
   }
 
   #makeRoom(): void {
-    if (this.#queue.results >= maxQueuedResults / 2) return;
+    if (isFull(this.#queue, 0.5)) return;
     for (const partition of this.#crowded) this.#options.source.resume(partition);
     this.#crowded.clear();
   }

@@ -1,13 +1,14 @@
 import { Counter, Gauge, Histogram, type Registry } from "@adstream/service/metrics";
 
 import type { ApplyOutcome } from "./apply-tally.ts";
+import type { Arrival } from "./intake-queue.ts";
 import { latencyOf } from "./latency.ts";
 import type { Lag } from "./progress.ts";
 
 /** What the sink counts; every figure is since the start of the process. */
 export interface SinkMetrics {
   applied(outcome: ApplyOutcome, tookMs: number, nowMs: number): void;
-  undecodable(records: number): void;
+  arrived(arrivals: readonly Pick<Arrival, "refused" | "superseded">[]): void;
   deadLetters(records: number): void;
   lag(lag: Lag): void;
   /** By partition; partitions that are left out went to others. */
@@ -30,6 +31,11 @@ export function sinkMetrics(registry: Registry): SinkMetrics {
     name: "adstream_sink_retries_total",
     help: "Batches read and tried again: after another writer, or after an outage of MongoDB",
     labelNames: ["cause"],
+    registers,
+  });
+  const superseded = new Counter({
+    name: "adstream_sink_superseded_results_total",
+    help: "Results that newer ones of their slots superseded before they were written: many say that MongoDB is behind",
     registers,
   });
   const undecodable = new Counter({
@@ -61,7 +67,12 @@ export function sinkMetrics(registry: Registry): SinkMetrics {
         if (windowEndToMongoMs !== undefined) windowEnd.observe(windowEndToMongoMs / 1_000);
       }
     },
-    undecodable: (records) => undecodable.inc(records),
+    arrived(arrivals) {
+      for (const arrival of arrivals) {
+        superseded.inc(arrival.superseded);
+        undecodable.inc(arrival.refused.length);
+      }
+    },
     deadLetters: (records) => deadLetters.inc(records),
   };
 }

@@ -79,7 +79,7 @@ export function openReport(context: Context, { source, retentionMs }: Results): 
         const nowMs = Date.now();
         setAway(false);
         progress.applied(arrivals);
-        metrics.undecodable(arrivals.reduce((sum, { refused }) => sum + refused.length, 0));
+        metrics.arrived(arrivals);
         metrics.applied(outcome, tookMs, nowMs);
         documents += outcome.updated + outcome.inserted;
         for (const result of outcome.written) {

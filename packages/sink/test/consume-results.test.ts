@@ -20,6 +20,8 @@ type Consumer = {
   readonly readErrors: Error[];
   /** Records that the next read finds to be no results. */
   readonly refusedNext: RefusedRecord[];
+  /** Bytes that the records of the next read keep alive. */
+  readonly memoryOfNext: number[];
   /** Documents that the store refuses. */
   readonly refusals: Refusal[];
   readonly published: string[][];
@@ -36,6 +38,7 @@ async function startConsumer(partitions: readonly number[] = [0]): Promise<Consu
   const applied: number[] = [];
   const readErrors: Error[] = [];
   const refusedNext: RefusedRecord[] = [];
+  const memoryOfNext: number[] = [];
   const refusals: Refusal[] = [];
   const published: string[][] = [];
   const publishErrors: Error[] = [];
@@ -56,11 +59,14 @@ async function startConsumer(partitions: readonly number[] = [0]): Promise<Consu
     {
       topic: "results",
       source,
-      async read(_partition, bytes, fromOffset) {
+      async read(partition, bytes, fromOffset) {
         const error = readErrors.shift();
         if (error !== undefined) throw error;
-        const results = Array.from(bytes, () => adResult());
-        const records = results.map((_result, index) => recordAt(fromOffset + index));
+        // Of one document, and none supersedes another.
+        const slotOf = (at: number): number => partition * 100_000 + fromOffset + at;
+        const results = Array.from(bytes, (_, at) => adResult({ slot: slotOf(at) }));
+        const memory = Buffer.alloc(memoryOfNext.shift() ?? 0);
+        const records = results.map((_result, index) => recordAt(fromOffset + index, memory));
         return { results, records, refused: refusedNext.splice(0) };
       },
       applier,
@@ -82,7 +88,7 @@ async function startConsumer(partitions: readonly number[] = [0]): Promise<Consu
   await clock.settle();
   source.calls.length = 0;
   const stop = (): void => stopping.abort();
-  const refusing = { refusedNext, refusals, published, publishErrors };
+  const refusing = { memoryOfNext, refusedNext, refusals, published, publishErrors };
   return { source, clock, applied, store, readErrors, ...refusing, ended, stop };
 }
 
@@ -94,8 +100,8 @@ function outcomeOf(
   return { ...nothing, stale: results.length, refused };
 }
 
-function recordAt(offset: number): SourceRecord {
-  return { partition: 0, offset, timestamp: 0, key: null, value: null };
+function recordAt(offset: number, value: Uint8Array | null = null): SourceRecord {
+  return { partition: 0, offset, timestamp: 0, key: null, value };
 }
 
 const away = new StreamError("SERVER_UNAVAILABLE", "retry", "gone");
@@ -181,12 +187,44 @@ describe("batches", () => {
     store.held = Promise.withResolvers();
     const { held } = store;
     const answers = [];
-    for (let offset = 0; offset < 12_000; offset += 3_000) {
-      answers.push(await source.deliver(0, offset, 3_000));
+    for (let offset = 0; offset < 20_000; offset += 4_000) {
+      answers.push(await source.deliver(0, offset, 4_000));
       await clock.advance(50);
     }
-    expect(answers).toEqual(["done", "done", "done", "later"]);
+    // The first one is being written.
+    expect(answers).toEqual(["done", "done", "done", "done", "later"]);
     expect(source.calls).toEqual(["pause 0"]);
+    store.held = undefined;
+    held.resolve();
+    await clock.advance(50);
+    expect(source.calls.slice(0, 2)).toEqual(["pause 0", "resume 0"]);
+  });
+
+  test("of which all results are superseded are counted, too: a store that is away for long", async () => {
+    const { source, clock, store } = await startConsumer();
+    store.held = Promise.withResolvers();
+    await source.deliver(0, 0, 1);
+    await clock.advance(2);
+    const answers = new Map<string, number>();
+    for (let turn = 0; turn < 10_010; turn++) {
+      const answer = await source.deliver(0, 1, 1);
+      answers.set(answer, (answers.get(answer) ?? 0) + 1);
+    }
+    expect(Object.fromEntries(answers)).toEqual({ done: 10_000, later: 10 });
+  });
+
+  test("are refused while what waits keeps too much memory alive", async () => {
+    const { source, clock, store, memoryOfNext } = await startConsumer();
+    store.held = Promise.withResolvers();
+    const { held } = store;
+    await source.deliver(0, 0, 1);
+    await clock.advance(2);
+    const answers = [];
+    for (let offset = 1; offset < 6; offset++) {
+      memoryOfNext.push(8 * 1024 * 1024);
+      answers.push(await source.deliver(0, offset, 1));
+    }
+    expect(answers).toEqual(["done", "done", "done", "done", "later"]);
     store.held = undefined;
     held.resolve();
     await clock.advance(50);

@@ -6,6 +6,7 @@ import { sinkMetrics } from "../src/metrics.ts";
 import { createProgress } from "../src/progress.ts";
 import { adResult } from "./fakes/ad-results.ts";
 
+const noRecord = { partition: 0, offset: 0, timestamp: 0, key: null, value: null };
 const nowMs = 1_700_000_100_000;
 
 async function series(registry: Registry): Promise<string[]> {
@@ -23,7 +24,11 @@ test("metrics say what was done to how many documents, and how fast", async () =
   const refused = [{ id: "x", reason: "too large" }];
   const counts = { updated: 5, inserted: 3, stale: 2, races: 1, outages: 4, refused };
   metrics.applied({ ...counts, written: [early, final] }, 20, nowMs);
-  metrics.undecodable(6);
+  const refusedRecords = ["a", "b"].map((reason) => ({ ...noRecord, reason }));
+  metrics.arrived([
+    { superseded: 9, refused: refusedRecords },
+    { superseded: 0, refused: refusedRecords.slice(1) },
+  ]);
   metrics.deadLetters(5);
   metrics.lag({ records: 7, seconds: 8 });
   metrics.retentionUsed(new Map([[1, 0.5]]));
@@ -36,7 +41,8 @@ test("metrics say what was done to how many documents, and how fast", async () =
     'adstream_sink_documents_total{result="refused"} 1',
     'adstream_sink_retries_total{cause="race"} 1',
     'adstream_sink_retries_total{cause="outage"} 4',
-    "adstream_sink_undecodable_records_total 6",
+    "adstream_sink_superseded_results_total 9",
+    "adstream_sink_undecodable_records_total 3",
     "adstream_sink_dead_letters_total 5",
     "adstream_source_lag_records 7",
     "adstream_source_lag_seconds 8",
@@ -85,6 +91,7 @@ describe("lag", () => {
         maxTimestamp: nowMs - 3_000,
         results: [],
         records: [],
+        superseded: 0,
         refused: [],
         canary: "",
       },

@@ -7,7 +7,7 @@ const hourMs = 3_600_000;
 const noon = Date.UTC(2026, 0, 31, 12);
 
 function applied(progress: Progress, partition: number, nextOffset: number): void {
-  const nothing = { results: [], records: [], refused: [], canary: "" };
+  const nothing = { superseded: 0, results: [], records: [], refused: [], canary: "" };
   progress.applied([{ partition, nextOffset, maxTimestamp: noon, ...nothing }]);
 }
 

@@ -28,6 +28,7 @@ test("what was read and is not in MongoDB counts as standing still", async () =>
       records: [],
       refused: [],
       canary: "",
+      superseded: 0,
     },
   ]);
   expect((await resultPositions({ source, report }))[0]).toMatchObject({

@@ -93,7 +93,15 @@ export class SinkProcess {
       clock: process.clock,
       random: () => world.random.next(),
       storeAway,
-      observer: { applied() {}, refused() {}, assigned() {}, started() {}, waiting() {} },
+      observer: {
+        applied(_outcome, arrivals) {
+          if (arrivals.some(({ superseded }) => superseded > 0)) world.saw("result superseded");
+        },
+        refused() {},
+        assigned() {},
+        started() {},
+        waiting() {},
+      },
     };
     try {
       await consumeResults(options, this.#stopping.signal);

@@ -24,6 +24,7 @@ export const sights = [
   "store outage",
   "document race",
   "document outage",
+  "result superseded",
   "late record",
   "dead letter",
   "correction",
