@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import kafkajs from "kafkajs";
 import { latencyOptions } from "./latency-options.ts";
-import { type LatencyRun, runLatency, type ServiceCost } from "./latency-run.ts";
+import { type LatencyRun, runLatency } from "./latency-run.ts";
+import type { ServiceCost } from "./services-under-load.ts";
 import { isRight } from "./oracle.ts";
 import type { ResultLatency, Spread } from "./result-latency.ts";
 import { type Bench, type ResultTable, tableText } from "./results.ts";

@@ -3,6 +3,8 @@ import { compare } from "./compare.ts";
 import { compareUsage } from "./compare-options.ts";
 import { latency } from "./latency.ts";
 import { latencyUsage } from "./latency-options.ts";
+import { emission } from "./emission.ts";
+import { emissionUsage } from "./emission-options.ts";
 import { producer } from "./producer.ts";
 import { producerUsage } from "./producer-options.ts";
 import { recovery, recoveryUsage } from "./recovery.ts";
@@ -27,6 +29,7 @@ const commands: Readonly<Record<string, Command>> = {
   throughput: { run: throughput, usage: throughputUsage },
   checkpoint: { run: checkpoint, usage: checkpointUsage },
   compare: { run: compare, usage: compareUsage },
+  emission: { run: emission, usage: emissionUsage },
   producer: { run: producer, usage: producerUsage },
   recovery: { run: recovery, usage: recoveryUsage },
   regression: { run: regression, usage: regressionUsage },

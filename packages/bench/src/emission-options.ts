@@ -1,0 +1,60 @@
+import { parseArgs } from "node:util";
+import { type Codec, codecs } from "./codecs.ts";
+import { count } from "./throughput-options.ts";
+
+export type EmissionOptions = {
+  /** Events per second. */
+  readonly rate: number;
+  readonly ads: number;
+  readonly durationMs: number;
+  /** EMIT_INTERVAL of the processor: how often what changed becomes results. */
+  readonly emitInterval: string;
+  readonly partitions: number;
+  readonly codec: Codec;
+  readonly seed: number;
+  readonly json: boolean;
+  /** Folder for a CPU profile of processor and sink. */
+  readonly profile: string | undefined;
+};
+
+export const emissionUsage = `pnpm bench emission [--rate 250000] [--ads 5000] [--duration 30s] [--emit-interval 20ms] [--partitions 4]
+  [--codec none] [--seed 1] [--json] [--profile <folder>]`;
+
+const leastDurationMs = 20_000;
+
+/** @throws {RangeError} an option that cannot be */
+export function emissionOptions(args: readonly string[]): EmissionOptions {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      rate: { type: "string", default: "250000" },
+      ads: { type: "string", default: "5000" },
+      duration: { type: "string", default: "30s" },
+      "emit-interval": { type: "string", default: "20ms" },
+      partitions: { type: "string", default: "4" },
+      codec: { type: "string", default: "none" },
+      seed: { type: "string", default: "1" },
+      json: { type: "boolean", default: false },
+      profile: { type: "string" },
+    },
+  });
+  const codec = codecs.find((name) => name === values.codec);
+  if (codec === undefined) throw new RangeError(`--codec must be one of ${codecs.join(", ")}`);
+  const seconds = /^(\d{1,4})s$/.exec(values.duration)?.[1];
+  const durationMs = Number(seconds ?? 0) * 1_000;
+  if (durationMs < leastDurationMs)
+    throw new RangeError(
+      `--duration ${values.duration} is not a duration like 30s, of 20s at least`,
+    );
+  return {
+    codec,
+    durationMs,
+    rate: count("rate", values.rate),
+    ads: count("ads", values.ads),
+    emitInterval: values["emit-interval"],
+    partitions: count("partitions", values.partitions),
+    seed: count("seed", values.seed),
+    json: values.json,
+    profile: values.profile,
+  };
+}
