@@ -15,7 +15,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   dashboard: ["contracts", "kafka", "service"],
   devstack: [],
   bench: ["contracts", "devstack", "engine", "kafka", "traffic"],
-  chaos: ["contracts", "devstack", "engine", "kafka", "verify"],
+  chaos: ["contracts", "devstack", "engine", "kafka", "traffic", "verify"],
   verify: ["contracts", "kafka", "service"],
   scripts: ["contracts", "devstack", "engine", "kafka", "processor", "service", "verify"],
 };
