@@ -15,6 +15,18 @@ import { jobFormats } from "./jobs/job.ts";
 import type { FlagTable } from "@adstream/service/flags";
 import type { TrafficSettings } from "./ad-events.ts";
 
+/** What only the traffic of ad-stats can be told, and what it is where nothing is said. */
+const adTraffic: Partial<Record<string, number>> = {
+  PRODUCER_ADS: 50,
+  PRODUCER_REPEAT_RATIO: 0.5,
+  PRODUCER_REDELIVER_RATIO: 0,
+  PRODUCER_OUT_OF_ORDER_RATIO: 0,
+  PRODUCER_MAX_DISORDER: 5_000,
+  PRODUCER_LATE_RATIO: 0,
+  PRODUCER_LATE_BY: 300_000,
+  PRODUCER_BAD_RATIO: 0,
+};
+
 /** Everything the producer can be told; its own part also as flags. */
 export const environment = z
   .object({
@@ -54,6 +66,15 @@ export const environment = z
     path: ["PRODUCER_OUT_OF_ORDER_RATIO"],
     when: sound("PRODUCER_OUT_OF_ORDER_RATIO", "PRODUCER_LATE_RATIO"),
     error: "must not exceed 1 together with PRODUCER_LATE_RATIO",
+  })
+  .superRefine((env, context) => {
+    if (env.JOB === "ad-stats") return;
+    for (const [variable, value] of Object.entries(env)) {
+      const usual = adTraffic[variable];
+      if (usual === undefined || usual === value) continue;
+      const message = `must be left out: the traffic for JOB=${env.JOB} is always the same`;
+      context.addIssue({ code: "custom", path: [variable], message });
+    }
   });
 
 export type ProducerConfig = Readonly<z.output<typeof environment>>;

@@ -69,11 +69,17 @@ test("mistakes are listed together, flags and environment", () => {
   ]);
 });
 
+const fixed = "must be left out: the traffic for JOB=campaign-counts is always the same";
+
 test.each([
   [[], []],
   [["--format=avro"], []],
   [["--job=campaign-counts", "--format=avro"], []],
   [["--job=campaign-counts", "--format=json"], []],
+  [
+    ["--job=campaign-counts", "--ads=51", "--late-ratio=0.1", "--late-by=5m"],
+    [`--ads is "51": ${fixed}`, `--late-ratio is "0.1": ${fixed}`],
+  ],
   [
     ["--format=json"],
     ['--format is "json": must be avro: there is no other traffic for JOB=ad-stats'],
@@ -102,4 +108,19 @@ test("whatever is said, it is read or every mistake is a line", () => {
       for (const line of problems(argv)) expect(line).not.toMatch(/\n\s+at |undefined|NaN/);
     }),
   );
+});
+
+test("what is said of ad-stats alone is all that its traffic is made from, but for the seed", () => {
+  const own = Object.keys(trafficSettings(readEnvironment(environment, { env: {}, file: null })));
+  const job = { JOB: "campaign-counts", PRODUCER_BAD_RATIO: "0.9" };
+  const others = {
+    PRODUCER_ADS: "9",
+    PRODUCER_REPEAT_RATIO: "0.9",
+    PRODUCER_REDELIVER_RATIO: "0.1",
+    PRODUCER_OUT_OF_ORDER_RATIO: "0.9",
+    PRODUCER_MAX_DISORDER: "9s",
+    PRODUCER_LATE_RATIO: "0.1",
+    PRODUCER_LATE_BY: "9m",
+  };
+  expect(problems([], { ...job, ...others })).toHaveLength(own.length - 1);
 });
