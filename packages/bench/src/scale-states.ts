@@ -36,7 +36,7 @@ export type StatesFigures = {
 /** One checkpoint. */
 export type Checkpointed = {
   readonly whole: boolean;
-  /** The task stands still: for the copy, and for the frame with its digest. */
+  /** The task stands still twice, for the copy, and once that is compressed for the frame with its digest: the longer one. */
   readonly pauseMs: number;
   /** The same as CPU time of the thread, which others on the machine do not lengthen. */
   readonly pauseCpuMs: number;
@@ -123,8 +123,8 @@ async function takeCheckpoints(
     const whole = captured.delta === undefined;
     stored = [...(whole ? [] : stored), { header, payload }];
     peakRss = Math.max(peakRss, process.memoryUsage.rss());
-    const pauseMs = copying.ms + framing.ms;
-    const pauseCpuMs = copying.cpuMs + framing.cpuMs;
+    const pauseMs = Math.max(copying.ms, framing.ms);
+    const pauseCpuMs = Math.max(copying.cpuMs, framing.cpuMs);
     done.push({ whole, pauseMs, pauseCpuMs, bytes: frame.length });
   }
   const newest = stored.at(-1);

@@ -12,7 +12,7 @@ import { count } from "./throughput-options.ts";
 type StatesRun = { readonly ads: number; readonly changed: number } & StatesFigures;
 type Report = { readonly states: readonly StatesRun[]; readonly turnover: TurnoverFigures };
 
-export const scaleUsage = `pnpm bench scale [--ads 1000,100000,1000000] [--events-per-ad 8] [--events 4000000] [--checkpoints 40]
+export const scaleUsage = `pnpm bench scale [--ads 1000,100000,500000,1000000] [--events-per-ad 8] [--events 4000000] [--checkpoints 40]
   [--new-ads 12000000] [--json]`;
 
 const run = promisify(execFile);
@@ -26,7 +26,7 @@ export async function scale(args: readonly string[], bench: Bench): Promise<numb
   const { values } = parseArgs({
     args: [...args],
     options: {
-      ads: { type: "string", default: "1000,100000,1000000" },
+      ads: { type: "string", default: "1000,100000,500000,1000000" },
       "events-per-ad": { type: "string", default: "8" },
       events: { type: "string", default: "4000000" },
       checkpoints: { type: "string", default: "40" },
