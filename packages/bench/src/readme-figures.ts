@@ -2,7 +2,9 @@ import { cellText, markdownTable, type Result } from "./results.ts";
 
 /** The figures that a reader of the README wants; what was not saved is left out. */
 export function readmeFigures(results: ReadonlyMap<string, Result>): string {
-  const compared = ["compare", "compare-latency"].flatMap((name) => results.get(name) ?? []);
+  const compared = ["compare", "compare-latency", "compare-latency-40k"].flatMap(
+    (name) => results.get(name) ?? [],
+  );
   const rows = picks.flatMap(({ what, from, row, figure }) => {
     const result = results.get(from);
     if (result === undefined) return [];
@@ -61,6 +63,24 @@ const picks: readonly Pick[] = [
     figure: percentiles,
   },
   {
+    what: "CPU per event with a million ads, against a thousand",
+    from: "scale",
+    row: "1000000",
+    figure: (cell) => `${cell("ratio")} x, ${cell("bytes/(ad, pane)")} bytes for each ad and 30 s`,
+  },
+  {
+    what: "longest pause for a checkpoint of 1,000,000 (ad, pane) states",
+    from: "scale",
+    row: "500000",
+    figure: (cell) => `${cell("max")} ms, p50 ${cell("pause p50 ms")} ms`,
+  },
+  {
+    what: "changed results a second into Kafka, with a sink that brings the newest of them to MongoDB, all on two cores",
+    from: "emission",
+    row: "published by the processor",
+    figure: (cell) => `${cell("a second")}, in ${cell("peak RSS MiB")} MiB`,
+  },
+  {
     what: "from a processor's SIGKILL to the first new result of its partitions",
     from: "recovery",
     row: "to its first new result",
@@ -89,7 +109,7 @@ const picks: readonly Pick[] = [
 /** @throws {Error} when the result has no such cell: it was saved by another version of its subcommand */
 function pick({ name, tables }: Result, row: string, column: string): string {
   for (const { columns, rows } of tables) {
-    const found = rows.find(([first]) => first === row);
+    const found = rows.find(([first]) => String(first) === row);
     const at = columns.findIndex((one) => one.name === column);
     if (found !== undefined && at >= 0)
       return cellText(found[at] ?? null, columns[at]?.digits ?? 0);
