@@ -48,8 +48,9 @@ export class Coordinator {
     return this.#deadlineMs === undefined;
   }
 
-  knows(member: string): boolean {
-    return this.#members.has(member);
+  /** Whether a commit is taken: from any member of the present generation, which nobody leaves before the next one begins. */
+  takesCommit(member: string, generation: number): boolean {
+    return this.#members.has(member) && generation === this.#generation;
   }
 
   newMember(process: string): string {

@@ -110,9 +110,11 @@ export class GroupMember {
   }
 
   async commit(positions: ReadonlyMap<number, number>): Promise<void> {
+    // kafkajs commits as what it was assigned as, whatever it has joined since.
+    const [member, generation] = [this.#member, this.#generation];
     await this.#process.request("commit", () => {
       // An expelled member is refused; Kafka does not ask whose partition it is (K10).
-      if (!this.#coordinator.knows(this.#member)) return;
+      if (!this.#coordinator.takesCommit(member, generation)) return;
       for (const [partition, offset] of positions) this.#topic.committed.set(partition, offset);
     });
   }
