@@ -103,7 +103,7 @@ export function latencyOf(name: string, line: unknown): Latency {
   return {
     name,
     close: times("close_ms"),
-    first: value("emit") === "update" ? times("event_to_first_result_ms") : undefined,
+    first: tellsUpdates(line) ? times("event_to_first_result_ms") : undefined,
     cpuSeconds: Number(value("cpu_s_under_load") ?? Number.NaN),
     peakRssMb: Number(value("peak_rss_mb")),
     right: Number(value("rows")) - wrong,
@@ -129,10 +129,14 @@ export function ourLatency(
   return {
     ...used,
     close: lastEventToFinal,
-    first: used.first && eventToFirst,
+    first: tellsUpdates(line) ? eventToFirst : undefined,
     right: right.length,
     wrong: rows.length - right.length,
   };
+}
+
+function tellsUpdates(line: unknown): boolean {
+  return Reflect.get(Object(line), "emit") === "update";
 }
 
 export function latencyFigures(

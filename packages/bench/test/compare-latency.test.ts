@@ -53,6 +53,9 @@ test("our results are late by the window's last event, and right when they count
   const ours = ourLatency(line, produced().windowTimes(), results);
   expect(ours).toMatchObject({ name: "adstream", right: 2, wrong: 2, cpuSeconds: 12.5 });
   expect(ours.close).toMatchObject({ p50: 200, max: 400 });
+  expect(ours.first).toBeUndefined();
+  const updates = { ...line, emit: "update", event_to_first_result_ms: undefined };
+  expect(ourLatency(updates, produced().windowTimes(), results).first?.max).toBe(9_100);
 });
 
 test("what the harness measured of another engine; the first result only where there are updates", () => {
