@@ -2,7 +2,7 @@ import { cellText, markdownTable, type Result } from "./results.ts";
 
 /** The figures that a reader of the README wants; what was not saved is left out. */
 export function readmeFigures(results: ReadonlyMap<string, Result>): string {
-  const compared = ["compare", "compare-latency", "compare-latency-40k"].flatMap(
+  const compared = ["compare", "compare-latency", "compare-latency-40k", "compare-updates"].flatMap(
     (name) => results.get(name) ?? [],
   );
   const rows = picks.flatMap(({ what, from, row, figure }) => {
