@@ -4,7 +4,7 @@ import { compareOptions, type CompareOptions } from "./compare-options.ts";
 import { type Contestant, contestantOf, contestFigures, ourselves } from "./contest.ts";
 import { drainWithProcessor } from "./drain.ts";
 import { engineOf, findPeers, type PeerName, type Peers } from "./peers.ts";
-import { type Bench, type Figures, figuresText } from "./results.ts";
+import { type Bench, type Figures, outputText } from "./results.ts";
 
 const exitAbsent = 64;
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -28,11 +28,7 @@ export async function compare(args: readonly string[], bench: Bench): Promise<nu
   const present = options.only.filter((name) => peers.installed.includes(name));
   if (present.length === 0) return exitAbsent;
   const { figures, right } = await measure(present, peers, options);
-  process.stdout.write(
-    options.json
-      ? `${JSON.stringify({ ...bench.from, ...figures }, null, 1)}\n`
-      : figuresText(bench.from, figures),
-  );
+  process.stdout.write(outputText(bench.from, figures, options.json));
   if (right) bench.save(figures);
   return right ? 0 : 1;
 }

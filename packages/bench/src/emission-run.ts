@@ -9,9 +9,9 @@ import { type Load, pacedEvents } from "./paced-events.ts";
 import { readResults } from "./read-results.ts";
 import {
   cost,
+  loadServices,
   type RunContext,
   type ServiceCost,
-  startLoad,
   startService,
   until,
 } from "./services-under-load.ts";
@@ -55,24 +55,16 @@ export async function runEmission(
       note(sinkSaid, message),
     );
     await Promise.all([processor.assigned, sink.assigned]);
-    const { startMs, report } = startLoad(setting, context);
-    const loadStartMs = await startMs;
-    const endMs = loadStartMs + options.durationMs;
-    await until(loadStartMs + latencyWindow.sizeMs);
-    const before = [processor, sink].map(({ child }) => child.cpuSoFarMs());
-    await until(endMs);
-    const [processorMs = 0, sinkMs = 0] = [processor, sink].map(
-      ({ child }, at) => child.cpuSoFarMs() - (before[at] ?? 0),
-    );
+    const { startMs, cpuMs, load } = await loadServices([processor, sink], setting, context);
+    const [processorMs = 0, sinkMs = 0] = cpuMs;
     const { mostWaiting } = sinkSaid;
-    const load = await report;
     const lastSentMs = Date.now();
     await until(lastSentMs + tailMs);
     const doneMs = await drained(sinkSaid, Date.now() + patienceMs);
     const processorCost = await cost(processor.child, processorMs, options);
     const sinkCost = await cost(sink.child, sinkMs, options);
     const results = await readResults(kafka, admin, topics.RESULTS_TOPIC);
-    const expected = expectedRows({ ...setting, startMs: loadStartMs });
+    const expected = expectedRows({ ...setting, startMs });
     const documents = await readDocuments(context);
     return {
       events: load.sent,

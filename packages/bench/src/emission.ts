@@ -3,7 +3,7 @@ import kafkajs from "kafkajs";
 import { type EmissionOptions, emissionOptions } from "./emission-options.ts";
 import { type EmissionRun, runEmission } from "./emission-run.ts";
 import { isRight } from "./oracle.ts";
-import { type Bench, type Figures, figuresText } from "./results.ts";
+import { type Bench, type Figures, outputText } from "./results.ts";
 import { openServers } from "./servers.ts";
 import { openTopics } from "./topics.ts";
 
@@ -32,11 +32,7 @@ export async function emission(args: readonly string[], bench: Bench): Promise<n
   const figures = emissionFigures(options, servers.description, run);
   const exact = isRight(run.inKafka) && isRight(run.inMongo);
   if (exact) bench.save(figures);
-  process.stdout.write(
-    options.json
-      ? `${JSON.stringify({ ...bench.from, ...figures }, null, 1)}\n`
-      : figuresText(bench.from, figures),
-  );
+  process.stdout.write(outputText(bench.from, figures, options.json));
   return exact ? 0 : 1;
 }
 

@@ -10,9 +10,9 @@ import { type ResultRecord, readResultRecords, readResults } from "./read-result
 import { type ResultLatency, resultLatency, type Spread } from "./result-latency.ts";
 import {
   cost,
+  loadServices,
   type RunContext,
   type ServiceCost,
-  startLoad,
   startService,
   until,
 } from "./services-under-load.ts";
@@ -47,25 +47,16 @@ export async function runLatency(
     await Promise.all([processor.assigned, sink?.assigned]);
     const watching = new AbortController();
     const watched = options.kafkaOnly ? undefined : watch(options, context, watching.signal);
-    const { startMs, report } = startLoad(options, context);
-    const loadStartMs = await startMs;
-    await until(loadStartMs + latencyWindow.sizeMs);
-    const before = [processor.child.cpuSoFarMs(), sink?.child.cpuSoFarMs() ?? 0];
-    await until(loadStartMs + options.durationMs);
-    const after = [processor.child.cpuSoFarMs(), sink?.child.cpuSoFarMs() ?? 0];
-    const load = await report;
+    const services = sink === undefined ? [processor] : [processor, sink];
+    const { startMs, cpuMs, load } = await loadServices(services, options, context);
     await until(Date.now() + tailMs);
     watching.abort();
     const seen = await watched;
     const costs = await Promise.all(
-      [processor, sink].map(async (service, at) =>
-        service === undefined
-          ? undefined
-          : cost(service.child, (after[at] ?? 0) - (before[at] ?? 0), options),
-      ),
+      services.map(({ child }, at) => cost(child, cpuMs[at] ?? 0, options)),
     );
     const partitionOf = adPartitions({ ...options, topic: topics.EVENTS_TOPIC });
-    const times = windowTimes({ ...options, startMs: loadStartMs }, partitionOf);
+    const times = windowTimes({ ...options, startMs }, partitionOf);
     if (times.events !== load.sent) throw new Error(`${load.sent} events of ${times.events} sent`);
     const results = await readResults(kafka, admin, topics.RESULTS_TOPIC);
     const records = await readResultRecords(kafka, admin, topics.RESULTS_TOPIC);

@@ -1,6 +1,6 @@
 import { heldWindowMs, producerOptions, settledMs } from "./producer-options.ts";
 import { type ProducerRun, runProducer } from "./producer-run.ts";
-import { type Bench, type Figures, figuresText } from "./results.ts";
+import { type Bench, type Figures, outputText } from "./results.ts";
 import { openServers } from "./servers.ts";
 
 /**
@@ -24,11 +24,7 @@ export async function producer(args: readonly string[], bench: Bench): Promise<n
     ({ due, acknowledged, sent }) => due === acknowledged && acknowledged === sent,
   );
   if (exact) bench.save(figures);
-  process.stdout.write(
-    options.json
-      ? `${JSON.stringify({ ...bench.from, ...figures }, null, 1)}\n`
-      : figuresText(bench.from, figures),
-  );
+  process.stdout.write(outputText(bench.from, figures, options.json));
   return exact ? 0 : 1;
 }
 

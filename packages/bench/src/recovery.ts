@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Bench, type Cell, type Figures, figuresText } from "./results.ts";
+import { type Bench, type Cell, type Figures, outputText } from "./results.ts";
 import { count } from "./throughput-options.ts";
 
 export const recoveryUsage =
@@ -49,11 +49,7 @@ export async function recovery(args: readonly string[], bench: Bench): Promise<n
   if (printed === "") return code;
   const report: unknown = JSON.parse(printed);
   const figures = recoveryFigures(report, sessionTimeout);
-  process.stdout.write(
-    values.json
-      ? `${JSON.stringify({ ...bench.from, ...figures }, null, 1)}\n`
-      : figuresText(bench.from, figures),
-  );
+  process.stdout.write(outputText(bench.from, figures, values.json));
   for (const problem of problemsOf(report)) process.stderr.write(`bench: ${problem}\n`);
   if (code === 0) bench.save(figures);
   return code;

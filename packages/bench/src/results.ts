@@ -77,6 +77,13 @@ export function readSavedResults(): ReadonlyMap<string, Result> {
   );
 }
 
+/** What a subcommand prints: for a terminal, or as JSON. */
+export function outputText(from: Origin, figures: Figures, json: boolean): string {
+  return json
+    ? `${JSON.stringify({ ...from, ...figures }, null, 1)}\n`
+    : figuresText(from, figures);
+}
+
 /** For a terminal. */
 export function figuresText({ machine }: Origin, { setting, tables }: Figures): string {
   const where = `${machine.cores} cores of ${machine.cpu}, load ${machine.load}`;

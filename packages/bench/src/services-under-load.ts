@@ -105,7 +105,25 @@ export async function cost(
   };
 }
 
-export function startLoad(
+/**
+ * Puts the load on the services until its last event is sent.
+ * @returns with the CPU that each service used while measured windows were filled, ms
+ */
+export async function loadServices(
+  services: readonly Service[],
+  setting: LoadSetting,
+  context: RunContext,
+): Promise<{ startMs: number; cpuMs: readonly number[]; load: LoadReport }> {
+  const started = startLoad(setting, context);
+  const startMs = await started.startMs;
+  await until(startMs + latencyWindow.sizeMs);
+  const before = services.map(({ child }) => child.cpuSoFarMs());
+  await until(startMs + setting.durationMs);
+  const cpuMs = services.map(({ child }, at) => child.cpuSoFarMs() - (before[at] ?? 0));
+  return { startMs, cpuMs, load: await started.report };
+}
+
+function startLoad(
   options: LoadSetting,
   { brokers, topics, schemaId }: RunContext,
 ): { startMs: Promise<number>; report: Promise<LoadReport> } {

@@ -15,43 +15,44 @@ import { jobFormats } from "./jobs/job.ts";
 import type { FlagTable } from "@adstream/service/flags";
 import type { TrafficSettings } from "./ad-events.ts";
 
-/** What only the traffic of ad-stats can be told, and what it is where nothing is said. */
-const adTraffic: Partial<Record<string, number>> = {
-  PRODUCER_ADS: 50,
-  PRODUCER_REPEAT_RATIO: 0.5,
-  PRODUCER_REDELIVER_RATIO: 0,
-  PRODUCER_OUT_OF_ORDER_RATIO: 0,
-  PRODUCER_MAX_DISORDER: 5_000,
-  PRODUCER_LATE_RATIO: 0,
-  PRODUCER_LATE_BY: 300_000,
-  PRODUCER_BAD_RATIO: 0,
-};
+/** What only the traffic of ad-stats can be told. */
+const ofAdStats = [
+  "PRODUCER_ADS",
+  "PRODUCER_REPEAT_RATIO",
+  "PRODUCER_REDELIVER_RATIO",
+  "PRODUCER_OUT_OF_ORDER_RATIO",
+  "PRODUCER_MAX_DISORDER",
+  "PRODUCER_LATE_RATIO",
+  "PRODUCER_LATE_BY",
+  "PRODUCER_BAD_RATIO",
+] as const;
+
+const variables = z.object({
+  ...kafkaEnvironment,
+  ...registryEnvironment,
+  EVENTS_TOPIC: topicsEnvironment.EVENTS_TOPIC,
+  ...httpEnvironment,
+  ...logEnvironment,
+  JOB: oneOf(jobNames).default("ad-stats"),
+  ...eventsFormatEnvironment,
+  PRODUCER_MODEL: oneOf(arrivalModels).default("uniform"),
+  PRODUCER_RATE: decimalNumber(0.001, 1_000_000).prefault("500"),
+  PRODUCER_ADS: wholeNumber(1, 10_000_000).prefault("50"),
+  PRODUCER_SEED: wholeNumber(0, 2 ** 32 - 1).prefault("1"),
+  PRODUCER_COUNT: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional(),
+  PRODUCER_DURATION: durationBetween("1ms", "720h").optional(),
+  PRODUCER_MAX_BEHIND: durationBetween("0s", "720h").prefault("5s"),
+  PRODUCER_REPEAT_RATIO: ratio.prefault("0.5"),
+  PRODUCER_REDELIVER_RATIO: ratio.prefault("0"),
+  PRODUCER_OUT_OF_ORDER_RATIO: ratio.prefault("0"),
+  PRODUCER_MAX_DISORDER: durationBetween("1ms", "24h").prefault("5s"),
+  PRODUCER_LATE_RATIO: ratio.prefault("0"),
+  PRODUCER_LATE_BY: durationBetween("1ms", "720h").prefault("5m"),
+  PRODUCER_BAD_RATIO: ratio.prefault("0"),
+});
 
 /** Everything the producer can be told; its own part also as flags. */
-export const environment = z
-  .object({
-    ...kafkaEnvironment,
-    ...registryEnvironment,
-    EVENTS_TOPIC: topicsEnvironment.EVENTS_TOPIC,
-    ...httpEnvironment,
-    ...logEnvironment,
-    JOB: oneOf(jobNames).default("ad-stats"),
-    ...eventsFormatEnvironment,
-    PRODUCER_MODEL: oneOf(arrivalModels).default("uniform"),
-    PRODUCER_RATE: decimalNumber(0.001, 1_000_000).prefault("500"),
-    PRODUCER_ADS: wholeNumber(1, 10_000_000).prefault("50"),
-    PRODUCER_SEED: wholeNumber(0, 2 ** 32 - 1).prefault("1"),
-    PRODUCER_COUNT: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional(),
-    PRODUCER_DURATION: durationBetween("1ms", "720h").optional(),
-    PRODUCER_MAX_BEHIND: durationBetween("0s", "720h").prefault("5s"),
-    PRODUCER_REPEAT_RATIO: ratio.prefault("0.5"),
-    PRODUCER_REDELIVER_RATIO: ratio.prefault("0"),
-    PRODUCER_OUT_OF_ORDER_RATIO: ratio.prefault("0"),
-    PRODUCER_MAX_DISORDER: durationBetween("1ms", "24h").prefault("5s"),
-    PRODUCER_LATE_RATIO: ratio.prefault("0"),
-    PRODUCER_LATE_BY: durationBetween("1ms", "720h").prefault("5m"),
-    PRODUCER_BAD_RATIO: ratio.prefault("0"),
-  })
+export const environment = variables
   .refine(({ JOB, EVENTS_FORMAT }) => jobFormats[JOB].includes(EVENTS_FORMAT), {
     path: ["EVENTS_FORMAT"],
     when: sound("JOB", "EVENTS_FORMAT"),
@@ -69,9 +70,9 @@ export const environment = z
   })
   .superRefine((env, context) => {
     if (env.JOB === "ad-stats") return;
-    for (const [variable, value] of Object.entries(env)) {
-      const usual = adTraffic[variable];
-      if (usual === undefined || usual === value) continue;
+    const usual = variables.parse({});
+    for (const variable of ofAdStats) {
+      if (env[variable] === usual[variable]) continue;
       const message = `must be left out: the traffic for JOB=${env.JOB} is always the same`;
       context.addIssue({ code: "custom", path: [variable], message });
     }
