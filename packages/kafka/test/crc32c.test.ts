@@ -24,12 +24,17 @@ test.for([
 
 test("any part of any bytes has the checksum that kafkajs computes for it", () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), fc.nat(200), (bytes, a, b) => {
-      const start = Math.min(a, b, bytes.length);
-      const end = Math.min(Math.max(a, b), bytes.length);
-      expect(crc32c(bytes, start, end)).toBe(
-        kafkajsCrc32c(Buffer.from(bytes.subarray(start, end))),
-      );
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 5_000 }),
+      fc.nat(5_000),
+      fc.nat(5_000),
+      (bytes, a, b) => {
+        const start = Math.min(a, b, bytes.length);
+        const end = Math.min(Math.max(a, b), bytes.length);
+        expect(crc32c(bytes, start, end)).toBe(
+          kafkajsCrc32c(Buffer.from(bytes.subarray(start, end))),
+        );
+      },
+    ),
   );
 });
