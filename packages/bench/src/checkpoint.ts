@@ -3,7 +3,7 @@ import { createColumns } from "@adstream/engine/columns";
 import { decodeFrame, encodeFrame } from "@adstream/engine/checkpoint";
 import { Task } from "@adstream/engine/task";
 import { mostDeduplicatedIds } from "@adstream/engine/deduplicate";
-import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
+import type { WindowedJob } from "@adstream/engine/windowed-job";
 import { adName } from "./ad-events.ts";
 import { checkpointHeader, payloadCodec } from "./checkpoint-frame.ts";
 import { applyIds, type IdCosts } from "./event-ids.ts";

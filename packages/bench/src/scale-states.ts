@@ -3,7 +3,7 @@ import { encodeFrame, frameDigest } from "@adstream/engine/checkpoint";
 import type { Restorable } from "@adstream/engine/stored-frames";
 import { Task } from "@adstream/engine/task";
 import { wholeState } from "@adstream/engine/whole-state";
-import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
+import type { WindowedJob } from "@adstream/engine/windowed-job";
 import { randomBelow } from "./ad-events.ts";
 import { checkpointHeader, payloadCodec } from "./checkpoint-frame.ts";
 import type { Verdict } from "./oracle.ts";

@@ -23,7 +23,7 @@ import type { Restorable } from "./stored-frames.ts";
 import { Task } from "./task.ts";
 import { turn } from "./turn.ts";
 import { wholeState } from "./whole-state.ts";
-import type { WindowedJob } from "./windowed-aggregate.ts";
+import type { WindowedJob } from "./windowed-job.ts";
 
 /** A job as checkpoints know it. */
 export type JobIdentity = {

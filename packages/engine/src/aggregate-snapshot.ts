@@ -2,7 +2,8 @@ import { type ColumnReader, contradiction } from "./byte-layout.ts";
 import { viewOf } from "./key-dictionary.ts";
 import { Pane } from "./pane.ts";
 import { paneLength } from "./window.ts";
-import { WindowedAggregate, type WindowedJob } from "./windowed-aggregate.ts";
+import { WindowedAggregate } from "./windowed-aggregate.ts";
+import type { WindowedJob } from "./windowed-job.ts";
 
 /**
  * State as columns: scalars, keys in id order, closed windows, then the open panes by start. Equal state gives equal

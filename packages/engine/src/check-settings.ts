@@ -4,7 +4,7 @@ import { codeIsOlder, type OperatorHalt, settingsChanged } from "./operator-halt
 import type { PartitionInfo } from "./ports.ts";
 import { migratable } from "./state-migrations.ts";
 import type { Task } from "./task.ts";
-import type { WindowedJob } from "./windowed-aggregate.ts";
+import type { WindowedJob } from "./windowed-job.ts";
 
 /** Version of the code of a job: with a higher one the same log gives other results. */
 export function codeVersionOf(job: Pick<JobIdentity, "codeVersion">): number {

@@ -5,7 +5,7 @@ import { StreamError } from "./errors.ts";
 import type { OperatorDecision } from "./operator.ts";
 import type { TaskCounts } from "./task.ts";
 import type { EpochMs } from "./window.ts";
-import type { WindowedJob } from "./windowed-aggregate.ts";
+import type { WindowedJob } from "./windowed-job.ts";
 
 /** Raised when the bytes of a snapshot change their meaning, together with a migration in `state-migrations.ts`. */
 export const stateSchemaVersion = 2;

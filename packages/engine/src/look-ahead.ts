@@ -44,6 +44,26 @@ export class LookAhead {
     this.#found = true;
   }
 
+  /** The ids of rows `first` to `end` (exclusive), the same that were prepared and sound all: new keys get theirs. */
+  resolve(columns: RecordColumns, first: number, end: number, keys: KeyDictionary): Int32Array {
+    const { bytes, keyStart, keyLength } = columns;
+    const { ids, hashes } = this;
+    const view = viewOf(bytes);
+    for (let row = first; row < end; row++) {
+      const at = row - first;
+      if (ids[at] !== unknownKey) continue;
+      ids[at] = keys.idOf(
+        view,
+        keyStart[row] ?? 0,
+        keyLength[row] ?? 0,
+        Number.POSITIVE_INFINITY,
+        hashes[at],
+      );
+    }
+    this.#found = true;
+    return ids;
+  }
+
   /** Keys were given other ids. */
   forgetIds(): void {
     if (this.#found) this.ids.fill(unknownKey);

@@ -26,6 +26,18 @@ export class SelectedRows {
     this.#keys[at] = key;
   }
 
+  /** Rows `first` on, which follow each other, with a key each. */
+  addAll(first: number, keys: Int32Array, count: number): void {
+    const rows = this.#rows;
+    const selected = this.#keys;
+    const before = this.count;
+    for (let at = 0; at < count; at++) {
+      rows[before + at] = first + at;
+      selected[before + at] = keys[at] ?? 0;
+    }
+    this.count = before + count;
+  }
+
   /**
    * Folds and forgets the rows.
    * @param sumCount of the columns of values; those behind them are maxima

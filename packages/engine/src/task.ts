@@ -12,7 +12,8 @@ import type { ResultColumns } from "./results.ts";
 import { aggregateDelta, markOf, type StateMark } from "./state-delta.ts";
 import { watermarkTime } from "./watermark.ts";
 import { type EpochMs } from "./window.ts";
-import { WindowedAggregate, type WindowedJob } from "./windowed-aggregate.ts";
+import { WindowedAggregate } from "./windowed-aggregate.ts";
+import type { WindowedJob } from "./windowed-job.ts";
 
 const tooManyKeys = rejectCode("too many keys");
 

@@ -9,7 +9,7 @@ import type { OperatorDecision } from "./operator.ts";
 import type { OperatorFlag, OperatorHalt } from "./operator-halt.ts";
 import { takeSnapshot } from "./task-snapshot.ts";
 import { Task } from "./task.ts";
-import type { WindowedJob } from "./windowed-aggregate.ts";
+import type { WindowedJob } from "./windowed-job.ts";
 
 /** Why a task goes on differently from what its checkpoint alone says. */
 export type Change = {

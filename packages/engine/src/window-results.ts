@@ -1,6 +1,6 @@
 import { cell, type Pane } from "./pane.ts";
 import { appendResult, createResults, type ResultColumns, resultStatuses } from "./results.ts";
-import type { WindowedJob } from "./windowed-aggregate.ts";
+import type { WindowedJob } from "./windowed-job.ts";
 import type { KeyDictionary } from "./key-dictionary.ts";
 import type { EpochMs } from "./window.ts";
 

@@ -1,46 +1,17 @@
 import { type RecordColumns, rejectCode } from "./columns.ts";
-import type { Deduplication, Deduplicator } from "./deduplicate.ts";
+import type { Deduplicator } from "./deduplicate.ts";
 import { KeyDictionary, refusedKey, unknownKey, viewOf } from "./key-dictionary.ts";
 import { aheadRows, LookAhead } from "./look-ahead.ts";
 import { blankCell, Pane } from "./pane.ts";
+import { plainCompleteness } from "./plain-rows.ts";
 import { reclaimKeys } from "./reclaim-keys.ts";
 import type { ResultColumns } from "./results.ts";
 import { SelectedRows } from "./selected-rows.ts";
 import { completeness, createWatermark, type Watermark, watermarkTime } from "./watermark.ts";
-import {
-  type EpochMs,
-  newestWindowStart,
-  nextWindowEnd,
-  paneLength,
-  type SlidingWindow,
-} from "./window.ts";
+import { type EpochMs, newestWindowStart, nextWindowEnd, paneLength } from "./window.ts";
 import { isFilled, isTouched, windowsOf } from "./pane-windows.ts";
 import { corrected, early, final, WindowResults } from "./window-results.ts";
-
-/** What a windowed job computes; part of a checkpoint's identity. */
-export type WindowedJob = {
-  readonly window: SlidingWindow;
-  readonly watermarkDelayMs: number;
-  /** How long after its end a window may still be corrected. */
-  readonly allowedLatenessMs: number;
-  /** How far an event time may lie ahead of the record's own timestamp. */
-  readonly maxFutureMs: number;
-  /** Value columns that are summed: the first ones. */
-  readonly sumCount: number;
-  /** Value columns behind them whose highest value is kept. Without it none. */
-  readonly maxCount?: number;
-  /** Keys a task may hold: at so many, records with others are dead letters. Without it any number. */
-  readonly maxKeys?: number | undefined;
-  /** Without it every record counts, whatever its event id. */
-  readonly deduplicate?: Deduplication;
-};
-
-/** What happens to records that are not counted; `row` points into the columns being applied. */
-export type SetAsideRows = {
-  dead(row: number, reason: number): void;
-  duplicate(row: number): void;
-  late(row: number): void;
-};
+import type { SetAsideRows, WindowedJob } from "./windowed-job.ts";
 
 const aheadOfRecord = rejectCode("event time ahead of the record");
 const tooManyKeys = rejectCode("too many keys");
@@ -101,14 +72,41 @@ export class WindowedAggregate {
 
   /** Applies accepted records in order; the others go to `aside`. Redeliveries are told by what is `seen`. */
   apply(columns: RecordColumns, aside: SetAsideRows, seen?: Deduplicator): void {
-    const { count, offset, recordTime, rejected, eventTime, keyStart, keyLength, bytes } = columns;
+    for (let first = 0; first < columns.count; first += aheadRows) {
+      const end = Math.min(first + aheadRows, columns.count);
+      this.#ahead.prepare(columns, first, this.keys, this.#current);
+      const plain = seen === undefined && this.#selectPlain(columns, first, end);
+      if (!plain) this.#selectEach(columns, first, end, aside, seen);
+      this.#foldSelected(columns);
+    }
+  }
+
+  /** Selects rows that all belong to the current pane, and none of which closes a window. @returns whether they do */
+  #selectPlain(columns: RecordColumns, first: number, end: number): boolean {
+    const pane = this.#current;
+    const { maxFutureMs, watermarkDelayMs, maxKeys = Infinity } = this.job;
+    if (pane === undefined || this.keys.count + end - first > maxKeys) return false;
+    // A pane that late events alone could fall into is gone, and no longer the current one.
+    const bounds = { from: pane.start, to: pane.start + this.#paneMs, maxFutureMs };
+    const complete = plainCompleteness(columns, first, end, bounds);
+    if (complete - watermarkDelayMs >= this.#nextBoundary) return false;
+    this.watermark.highest = Math.max(this.watermark.highest, complete);
+    this.#selected.addAll(first, this.#ahead.resolve(columns, first, end, this.keys), end - first);
+    return true;
+  }
+
+  /** Selects rows one by one, in order, and does what each of them asks for. */
+  #selectEach(
+    columns: RecordColumns,
+    first: number,
+    end: number,
+    aside: SetAsideRows,
+    seen: Deduplicator | undefined,
+  ): void {
+    const { offset, recordTime, rejected, eventTime, keyStart, keyLength, bytes } = columns;
     const { maxFutureMs, watermarkDelayMs, maxKeys = Infinity } = this.job;
     const view = viewOf(bytes);
-    for (let row = 0; row < count; row++) {
-      if (row % aheadRows === 0) {
-        this.#foldSelected(columns);
-        this.#ahead.prepare(columns, row, this.keys, this.#current);
-      }
+    for (let row = first; row < end; row++) {
       const time = eventTime[row] ?? 0;
       const logged = recordTime[row] ?? -1;
       if (rejected[row] !== 0) {
@@ -145,7 +143,6 @@ export class WindowedAggregate {
         }
       }
     }
-    this.#foldSelected(columns);
   }
 
   /**

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ColumnReader, packColumns } from "../src/byte-layout.ts";
 import { StreamError } from "../src/errors.ts";
 import { Task } from "../src/task.ts";
-import type { WindowedJob } from "../src/windowed-aggregate.ts";
+import type { WindowedJob } from "../src/windowed-job.ts";
 import { columnsOf, record } from "./logged-records.ts";
 
 /** 16 bytes like a packed UUID, and text of another length. */

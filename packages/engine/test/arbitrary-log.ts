@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import type { WindowedJob } from "../src/windowed-aggregate.ts";
+import type { WindowedJob } from "../src/windowed-job.ts";
 import type { Step } from "./drive-task.ts";
 import type { LoggedRecord } from "./logged-records.ts";
 

@@ -3,7 +3,7 @@ import { rejectReasons } from "../src/columns.ts";
 import type { TaskOutput } from "../src/ports.ts";
 import { resultKey, resultStatuses } from "../src/results.ts";
 import { Task } from "../src/task.ts";
-import type { WindowedJob } from "../src/windowed-aggregate.ts";
+import type { WindowedJob } from "../src/windowed-job.ts";
 import { columnsOf, type LoggedRecord, valueCount } from "./logged-records.ts";
 import { type OracleEntry, type OracleResult, slotName } from "./oracle.ts";
 

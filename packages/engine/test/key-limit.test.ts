@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { StreamError } from "../src/errors.ts";
 import { Task } from "../src/task.ts";
-import type { WindowedJob } from "../src/windowed-aggregate.ts";
+import type { WindowedJob } from "../src/windowed-job.ts";
 import { arbitraryJob, arbitraryLog, arbitrarySteps } from "./arbitrary-log.ts";
 import { createSeen, drive, see, type Step } from "./drive-task.ts";
 import { columnsOf, type LoggedRecord, record } from "./logged-records.ts";

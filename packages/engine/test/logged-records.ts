@@ -4,7 +4,7 @@ import {
   rejectCode,
   type RejectReason,
 } from "../src/columns.ts";
-import type { WindowedJob } from "../src/windowed-aggregate.ts";
+import type { WindowedJob } from "../src/windowed-job.ts";
 
 /** A record of a partition as a test writes it down. */
 export type LoggedRecord = {

@@ -6,7 +6,7 @@ import { cell } from "../src/pane.ts";
 import { PaneImage } from "../src/pane-image.ts";
 import { StateImage } from "../src/state-image.ts";
 import { Task } from "../src/task.ts";
-import type { WindowedJob } from "../src/windowed-aggregate.ts";
+import type { WindowedJob } from "../src/windowed-job.ts";
 import { arbitraryJob, arbitraryLog } from "./arbitrary-log.ts";
 import { columnsOf, type LoggedRecord, record, valueCount } from "./logged-records.ts";
 

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Task } from "../src/task.ts";
-import type { WindowedJob } from "../src/windowed-aggregate.ts";
+import type { WindowedJob } from "../src/windowed-job.ts";
 import { arbitraryJob, arbitraryLog, arbitraryQuiet, arbitrarySteps } from "./arbitrary-log.ts";
 import { columnsOf, valueCount } from "./logged-records.ts";
 import { createSeen, drive, rowsOf, see, type Seen, type Step } from "./drive-task.ts";

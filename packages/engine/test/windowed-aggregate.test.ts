@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Task } from "../src/task.ts";
-import type { WindowedJob } from "../src/windowed-aggregate.ts";
+import type { WindowedJob } from "../src/windowed-job.ts";
 import { rowsOf } from "./drive-task.ts";
 import { columnsOf, type LoggedRecord, record } from "./logged-records.ts";
 

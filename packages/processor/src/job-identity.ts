@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { JobIdentity } from "@adstream/engine/acquire";
 import type { PartitionInfo } from "@adstream/engine/ports";
 import { slidingWindow } from "@adstream/engine/window";
-import type { WindowedJob } from "@adstream/engine/windowed-aggregate";
+import type { WindowedJob } from "@adstream/engine/windowed-job";
 import type { EventProjection } from "@adstream/kafka/event-projection";
 import type { ProcessorConfig, StartAt } from "./config.ts";
 import type { Job, Measure } from "./job.ts";

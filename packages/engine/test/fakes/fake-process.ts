@@ -2,7 +2,7 @@ import { decodeFrame, type Frame } from "../../src/checkpoint.ts";
 import type { TaskOutput } from "../../src/ports.ts";
 import type { RunOptions } from "../../src/run-options.ts";
 import { TaskRunner } from "../../src/run-tasks.ts";
-import type { WindowedJob } from "../../src/windowed-aggregate.ts";
+import type { WindowedJob } from "../../src/windowed-job.ts";
 import { createSeen, rowsOf, see, type Seen } from "../drive-task.ts";
 import type { OracleResult } from "../oracle.ts";
 import { FakeLog, FakeSource } from "./fake-log.ts";
