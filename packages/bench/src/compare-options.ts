@@ -9,6 +9,8 @@ export type CompareOptions = {
   readonly events: number;
   readonly codec: Codec;
   readonly runs: number;
+  /** A backlog is drained by so many of our processors, too. */
+  readonly processors: number;
   /** Steady load instead of a backlog. */
   readonly latency: boolean;
   readonly rate: number;
@@ -19,7 +21,7 @@ export type CompareOptions = {
 };
 
 export const compareUsage = `pnpm bench compare [--only ${peerNames.join(",")}] [--codec ${codecs.join("|")}] [--json]
-  [--events 5000000] [--runs 1]                       a backlog
+  [--events 5000000] [--runs 1] [--processors 1]      a backlog
   --latency [--rate 20000] [--seconds 60] [--update]  a steady load`;
 
 /** The others have results of closed windows alone. */
@@ -34,6 +36,7 @@ export function compareOptions(args: readonly string[]): CompareOptions {
       events: { type: "string", default: "5000000" },
       codec: { type: "string" },
       runs: { type: "string", default: "1" },
+      processors: { type: "string", default: "1" },
       latency: { type: "boolean", default: false },
       rate: { type: "string", default: "20000" },
       seconds: { type: "string", default: "60" },
@@ -51,6 +54,7 @@ export function compareOptions(args: readonly string[]): CompareOptions {
     events: count("events", values.events),
     codec,
     runs: count("runs", values.runs),
+    processors: count("processors", values.processors),
     latency: values.latency,
     rate: count("rate", values.rate),
     seconds: count("seconds", values.seconds),

@@ -2,7 +2,7 @@ import { type Arena, openArena } from "./arena.ts";
 import { latencyFigures, measureLatencies } from "./compare-latency.ts";
 import { compareOptions, type CompareOptions } from "./compare-options.ts";
 import { type Contestant, contestantOf, contestFigures, ourselves } from "./contest.ts";
-import { drainWithProcessor } from "./drain.ts";
+import { drainWithProcessors } from "./drain.ts";
 import { engineOf, findPeers, type PeerName, type Peers } from "./peers.ts";
 import { type Bench, type Figures, outputText } from "./results.ts";
 
@@ -48,7 +48,7 @@ async function measure(
     return { figures: latencyFigures(latencies, options), right };
   }
   const contestants = await drainAll(names, peers, arena, options);
-  const own = contestants.filter(({ name }) => name === "adstream");
+  const own = contestants.filter(({ name }) => name.startsWith("adstream"));
   return {
     figures: contestFigures(contestants, options),
     right: own.every(({ right, wrong }) => right > 0 && wrong === 0),
@@ -60,7 +60,7 @@ async function drainAll(
   names: readonly PeerName[],
   peers: Peers,
   { kafka, admin, environment, tool, run: name }: Arena,
-  { events, codec, runs }: CompareOptions,
+  { events, codec, runs, processors }: CompareOptions,
 ): Promise<Contestant[]> {
   const topic = `ads-${codec}-${events}`;
   const contestants: Contestant[] = [];
@@ -69,18 +69,23 @@ async function drainAll(
       const [line] = await peers.run("run", [engineOf(name), "--events", `${events}`, ...tool]);
       contestants.push(contestantOf(name, line));
     }
-    say("adstream …");
-    const drained = await drainWithProcessor({
-      ...peers.backlog(topic),
-      bytes: 0,
-      kafka,
-      admin,
-      environment,
-      topic,
-      run: `${name}-${run}`,
-      nodeArguments: [],
-    });
-    contestants.push(ourselves(drained));
+    for (const count of new Set([1, processors])) {
+      say(`adstream, ${count} of them …`);
+      const drained = await drainWithProcessors(
+        {
+          ...peers.backlog(topic),
+          bytes: 0,
+          kafka,
+          admin,
+          environment,
+          topic,
+          run: `${name}-${run}-${count}`,
+          nodeArguments: [],
+        },
+        count,
+      );
+      contestants.push(ourselves(drained));
+    }
   }
   return contestants;
 }

@@ -39,10 +39,10 @@ export function contestantOf(name: string, line: unknown): Contestant {
 }
 
 /** Their memory is in MB, ours in MiB. */
-export function ourselves({ rows, peakRssMiB, ...drained }: Drain): Contestant {
+export function ourselves({ client, rows, peakRssMiB, ...drained }: Drain): Contestant {
   return {
     ...drained,
-    name: ours,
+    name: client,
     status: "ok",
     peakRssMb: (peakRssMiB * 2 ** 20) / 1e6,
     right: rows.right,
@@ -50,14 +50,14 @@ export function ourselves({ rows, peakRssMiB, ...drained }: Drain): Contestant {
   };
 }
 
-/** One row for each engine, ourselves first, with how it compares to us. */
+/** One row for each engine, ourselves first, with how it compares to one processor of ours. */
 export function contestFigures(
   contestants: readonly Contestant[],
   { events, codec, runs }: Pick<CompareOptions, "events" | "codec" | "runs">,
 ): Figures {
   const medians = [...Map.groupBy(contestants, ({ name }) => name).values()].map(medianOf);
-  const own = medians.filter(({ name }) => name === ours);
-  const others = medians.filter(({ name }) => name !== ours);
+  const own = medians.filter(({ name }) => name.startsWith(ours));
+  const others = medians.filter(({ name }) => !name.startsWith(ours));
   const of = runs > 1 ? `, medians of ${runs} runs` : "";
   return {
     setting: `${events.toLocaleString("en")} Avro events of 1,000 ads in 4 partitions of one Apache Kafka, codec ${codec}, windows of 60 s each 30 s${of}`,

@@ -8,10 +8,12 @@ import { startMeasured } from "./measured-process.ts";
 import { compareRows, type Verdict, type WindowSums } from "./oracle.ts";
 import { readResults } from "./read-results.ts";
 
-/** What one client did with the backlog. */
+export type DrainClient = "adstream" | `adstream x ${number}` | "kafkajs";
+
+/** What one client did with the backlog; several processors are one client, whose CPU and memory are added up. */
 export type Drain = {
-  readonly client: "adstream" | "kafkajs";
-  /** From the assignment of partitions to the last event applied, and for adstream also published. */
+  readonly client: DrainClient;
+  /** From the first assignment of partitions to the last event applied, and for adstream also published. */
   readonly seconds: number;
   readonly eventsPerSecond: number;
   /** User and system time from exec to exit, per million events. */
@@ -48,8 +50,16 @@ const oracleSettings = {
   ALLOWED_LATENESS: "0s",
 };
 
-/** One processor, with its checkpoints in a temporary folder and results topics of its own. */
-export async function drainWithProcessor(options: DrainOptions): Promise<Drain> {
+/** How the client of so many processors is called. */
+export function processorClient(processors: number): DrainClient {
+  return processors === 1 ? "adstream" : `adstream x ${processors}`;
+}
+
+/** Processors of one group that share their checkpoints, in a temporary folder, and results topics of their own. */
+export async function drainWithProcessors(
+  options: DrainOptions,
+  processors: number,
+): Promise<Drain> {
   const { kafka, admin, environment, topic, run, records, nodeArguments } = options;
   const topics = {
     RESULTS_TOPIC: `${run}-results`,
@@ -58,44 +68,48 @@ export async function drainWithProcessor(options: DrainOptions): Promise<Drain> 
   };
   await createOutputTopics(admin, Object.values(topics));
   const checkpoints = await mkdtemp(join(tmpdir(), "adstream-bench-"));
+  const applied = new Map<number, number>();
   let assignedAt = 0;
   let cpuBeforeMs = 0;
-  let done = false;
-  const child = startMeasured({
-    program: processorProgram,
-    nodeArguments,
-    environment: {
-      ...environment,
-      ...oracleSettings,
-      ...topics,
-      EVENTS_TOPIC: topic,
-      PROCESSOR_GROUP: run,
-      CHECKPOINT_URL: `file:${checkpoints}`,
-      HTTP_PORT: "0",
-      LOG_LEVEL: "info",
-    },
-    onLine(line) {
-      if (!line.includes(`"partitions assigned"`)) return;
-      assignedAt = new Date(Reflect.get(Object(JSON.parse(line)), "time")).getTime();
-      cpuBeforeMs = child.cpuSoFarMs();
-    },
-    onMessage(message) {
-      if (done || recordsIn(message) < records) return;
-      done = true;
-      child.stop();
-    },
-  });
+  const stopAll = (): void => children.forEach((child) => child.stop());
+  const children = Array.from({ length: processors }, () =>
+    startMeasured({
+      program: processorProgram,
+      nodeArguments,
+      environment: {
+        ...environment,
+        ...oracleSettings,
+        ...topics,
+        EVENTS_TOPIC: topic,
+        PROCESSOR_GROUP: run,
+        CHECKPOINT_URL: `file:${checkpoints}`,
+        HTTP_PORT: "0",
+        LOG_LEVEL: "info",
+      },
+      onLine(line) {
+        if (assignedAt > 0 || !line.includes(`"partitions assigned"`)) return;
+        assignedAt = new Date(Reflect.get(Object(JSON.parse(line)), "time")).getTime();
+        cpuBeforeMs = sum(children.map((child) => child.cpuSoFarMs()));
+      },
+      onMessage(message) {
+        noteApplied(applied, message);
+        if (sum([...applied.values()]) >= records) stopAll();
+      },
+    }),
+  );
   try {
-    const { cpuMs, peakRssMiB } = await child.usage;
+    const usages = await Promise.all(children.map(({ usage }) => usage));
+    const cpuMs = sum(usages.map((usage) => usage.cpuMs));
     const results = await readResults(kafka, admin, topics.RESULTS_TOPIC);
     return {
-      client: "adstream",
+      client: processorClient(processors),
       ...rates(records, results.lastAt - assignedAt, cpuMs, cpuMs - cpuBeforeMs),
-      peakRssMiB,
+      peakRssMiB: sum(usages.map(({ peakRssMiB }) => peakRssMiB)),
       resultRecords: results.records,
       rows: compareRows(options.expected, results.rows),
     };
   } finally {
+    stopAll();
     await rm(checkpoints, { recursive: true });
     await admin.deleteTopics({ topics: Object.values(topics) });
   }
@@ -170,9 +184,18 @@ async function createOutputTopics(admin: Admin, topics: readonly string[]): Prom
   });
 }
 
-/** Records that the processor has applied, as its status says each second. */
-function recordsIn(message: unknown): number {
-  const tasks: unknown = Reflect.get(Object(message), "tasks");
-  if (!Array.isArray(tasks)) return 0;
-  return tasks.reduce((sum: number, task) => sum + Number(Reflect.get(Object(task), "in")), 0);
+/** Notes how many records of each partition were applied since the beginning of the log, as a status says each second. */
+function noteApplied(applied: Map<number, number>, status: unknown): void {
+  const tasks: unknown = Reflect.get(Object(status), "tasks");
+  if (!Array.isArray(tasks)) return;
+  for (const task of tasks.map(Object)) {
+    const partition = Number(Reflect.get(task, "partition"));
+    const before = applied.get(partition) ?? 0;
+    // Of a partition that moved two processors may speak.
+    applied.set(partition, Math.max(before, Number(Reflect.get(task, "in"))));
+  }
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -16,7 +16,7 @@ const columns: readonly Column[] = [
 
 /** Medians of the clients, how they compare, and every run where there are several. */
 export function throughputFigures(report: Report): Figures {
-  const { drains, medians, rateRatio, cpuRatio, options, servers } = report;
+  const { drains, medians, rateRatio, cpuRatio, scaling, options, servers } = report;
   const { events, ads, partitions, codec, runs } = options;
   const compared: ResultTable = {
     caption: runs > 1 ? `Medians of ${runs} runs` : "",
@@ -32,10 +32,15 @@ export function throughputFigures(report: Report): Figures {
     caption: "",
     columns: [
       { name: "ratio" },
-      { name: "events/s, times", digits: 1 },
-      { name: "CPU, times less", digits: 1 },
+      { name: "events/s, times", digits: 2 },
+      { name: "CPU, times less", digits: 2 },
     ],
-    rows: [["adstream to kafkajs", rateRatio, cpuRatio]],
+    rows: [
+      ["adstream to kafkajs", rateRatio, cpuRatio],
+      ...(scaling === undefined
+        ? []
+        : [[`${options.processors} processors to one`, scaling.rateRatio, scaling.cpuRatio]]),
+    ],
   };
   const each: ResultTable = {
     caption: "Each run",

@@ -9,13 +9,15 @@ export type ThroughputOptions = {
   readonly seed: number;
   /** Drains by each client; the table shows all and the median. */
   readonly runs: number;
+  /** Drained by so many processors, too, which share the partitions. */
+  readonly processors: number;
   readonly json: boolean;
   /** Folder for a CPU profile of each processor. */
   readonly profile: string | undefined;
 };
 
 export const throughputUsage = `pnpm bench throughput [--events 5000000] [--ads 1000] [--partitions 4] [--codec ${codecs.join("|")}]
-  [--seed 1] [--runs 1] [--json] [--profile <folder>]`;
+  [--seed 1] [--runs 1] [--processors 1] [--json] [--profile <folder>]`;
 
 /** @throws {RangeError} an option that cannot be */
 export function throughputOptions(args: readonly string[]): ThroughputOptions {
@@ -28,6 +30,7 @@ export function throughputOptions(args: readonly string[]): ThroughputOptions {
       codec: { type: "string", default: "none" },
       seed: { type: "string", default: "1" },
       runs: { type: "string", default: "1" },
+      processors: { type: "string", default: "1" },
       json: { type: "boolean", default: false },
       profile: { type: "string" },
     },
@@ -41,6 +44,7 @@ export function throughputOptions(args: readonly string[]): ThroughputOptions {
     codec,
     seed: count("seed", values.seed),
     runs: count("runs", values.runs),
+    processors: count("processors", values.processors),
     json: values.json,
     profile: values.profile,
   };

@@ -4,7 +4,13 @@ import { valueSubject } from "@adstream/contracts/topics";
 import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import { spanMs } from "./ad-events.ts";
 import { registerCodecs } from "./codecs.ts";
-import { type Drain, type DrainOptions, drainWithProcessor, drainWithStock } from "./drain.ts";
+import {
+  type Drain,
+  type DrainClient,
+  drainWithProcessors,
+  drainWithStock,
+  processorClient,
+} from "./drain.ts";
 import { type Filled, fillTopic } from "./fill-topic.ts";
 import type { Origin } from "./machine.ts";
 import { isRight } from "./oracle.ts";
@@ -25,9 +31,10 @@ export type Report = Origin & {
   readonly rateRatio: number;
   /** Of the medians: CPU seconds of kafkajs to those of adstream. */
   readonly cpuRatio: number;
+  /** The same of several processors to one; undefined where there was one. */
+  readonly scaling: { readonly rateRatio: number; readonly cpuRatio: number } | undefined;
 };
 
-const clients = ["adstream", "kafkajs"] as const;
 const measures = [
   "seconds",
   "eventsPerSecond",
@@ -74,6 +81,10 @@ export async function measureThroughput(options: ThroughputOptions, from: Origin
     const mib = (filled.bytes / 2 ** 20).toFixed(0);
     say(`${filled.records} records, ${mib} MiB in ${topic} on ${servers.description}`);
     const drains: Drain[] = [];
+    const note = (drain: Drain): void => {
+      say(line(drain));
+      drains.push(drain);
+    };
     for (let run = 0; run < options.runs; run++) {
       const shared = {
         ...filled,
@@ -83,20 +94,16 @@ export async function measureThroughput(options: ThroughputOptions, from: Origin
         topic,
         nodeArguments: profiling(options),
       };
-      for (const client of clients) {
-        const drained = await drain(client, { ...shared, run: `${name}-${client}-${run}` });
-        say(line(drained));
-        drains.push(drained);
+      for (const processors of new Set([1, options.processors])) {
+        const own = { ...shared, run: `${name}-adstream-${processors}-${run}` };
+        note(await drainWithProcessors(own, processors));
       }
+      note(await drainWithStock({ ...shared, run: `${name}-kafkajs-${run}` }));
     }
     return summarise(from, servers.description, options, filled, drains);
   } finally {
     await admin.client.deleteTopics({ topics: [topic] });
   }
-}
-
-function drain(client: Drain["client"], options: DrainOptions): Promise<Drain> {
-  return client === "adstream" ? drainWithProcessor(options) : drainWithStock(options);
 }
 
 type Target = {
@@ -149,21 +156,30 @@ function summarise(
   filled: Filled,
   drains: readonly Drain[],
 ): Report {
-  const medians = clients.map((client) => mediansOf(client, drains));
-  const [ours, theirs] = medians;
+  const ours = mediansOf("adstream", drains);
+  const theirs = mediansOf("kafkajs", drains);
+  const several =
+    options.processors > 1 ? mediansOf(processorClient(options.processors), drains) : undefined;
   return {
     ...from,
     servers,
     options,
     topicBytes: filled.bytes,
     drains,
-    medians,
-    rateRatio: (ours?.eventsPerSecond ?? 0) / (theirs?.eventsPerSecond ?? 0),
-    cpuRatio: (theirs?.cpuSecondsPerMillion ?? 0) / (ours?.cpuSecondsPerMillion ?? 0),
+    medians: [ours, ...(several === undefined ? [] : [several]), theirs],
+    ...ratios(ours, theirs),
+    scaling: several && ratios(several, ours),
   };
 }
 
-function mediansOf(client: Drain["client"], drains: readonly Drain[]): Medians {
+function ratios(one: Medians, other: Medians): { rateRatio: number; cpuRatio: number } {
+  return {
+    rateRatio: one.eventsPerSecond / other.eventsPerSecond,
+    cpuRatio: other.cpuSecondsPerMillion / one.cpuSecondsPerMillion,
+  };
+}
+
+function mediansOf(client: DrainClient, drains: readonly Drain[]): Medians {
   const own = drains.filter((one) => one.client === client);
   const [first] = own;
   if (first === undefined) throw new Error(`nothing was drained by ${client}`);

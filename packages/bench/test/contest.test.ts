@@ -33,6 +33,13 @@ test("we come first, and the others say how many times more we do and they use",
   ]);
 });
 
+test("several processors of ours come next, as compared to one", () => {
+  const two = { ...own, name: "adstream x 2", eventsPerSecond: 2 * own.eventsPerSecond };
+  const rows = Object(rowsOf([contestantOf("flink", line), own, two]));
+  expect(rows.map(([name]: unknown[]) => name)).toEqual(["adstream", "adstream x 2", "flink"]);
+  expect(rows[1].slice(5)).toEqual([0.5, 1, 1, 1, "yes"]);
+});
+
 test("rows that are wrong or missing are said, and so is an engine that failed", () => {
   const wrong = contestantOf("flink", { ...line, right: 9_990, wrong: 3, missing: 7 });
   const failed = contestantOf("spark", {

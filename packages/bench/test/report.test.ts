@@ -45,6 +45,7 @@ const drained: Parameters<typeof throughputFigures>[0] = {
     codec: "none",
     seed: 1,
     runs: 3,
+    processors: 1,
     json: false,
     profile: undefined,
   },
@@ -53,6 +54,7 @@ const drained: Parameters<typeof throughputFigures>[0] = {
   medians: [drain],
   rateRatio: 5.8,
   cpuRatio: 5.5,
+  scaling: undefined,
 };
 const saved = new Map([["checkpoint", checkpoint]]);
 
