@@ -10,7 +10,7 @@ import { applyIds, type IdCosts } from "./event-ids.ts";
 import type { Origin } from "./machine.ts";
 import { type Bench, type Cell, type Figures, figuresText, type ResultTable } from "./results.ts";
 import { median, percentile } from "./table.ts";
-import { count } from "./throughput-options.ts";
+import { count } from "./option-values.ts";
 
 type Report = Origin & {
   /** Open (ad, window) results the task could still change. */

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { type Codec, codecs } from "./codecs.ts";
 import { type PeerName, peerNames } from "./peers.ts";
-import { count } from "./throughput-options.ts";
+import { codecNamed, count } from "./option-values.ts";
 
 export type CompareOptions = {
   /** Of those, whoever is installed. */
@@ -45,14 +45,12 @@ export function compareOptions(args: readonly string[]): CompareOptions {
     },
   });
   const named = values.codec ?? (values.latency ? "lz4" : "none");
-  const codec = codecs.find((name) => name === named);
-  if (codec === undefined) throw new RangeError(`--codec must be one of ${codecs.join(", ")}`);
   if (values.update && !values.latency) throw new RangeError("--update is of --latency");
   const able = values.update ? updating : peerNames;
   return {
     only: values.only?.split(",").map((name) => peerName(name, able)) ?? able,
     events: count("events", values.events),
-    codec,
+    codec: codecNamed(named),
     runs: count("runs", values.runs),
     processors: count("processors", values.processors),
     latency: values.latency,

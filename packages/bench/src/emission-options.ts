@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
-import { type Codec, codecs } from "./codecs.ts";
-import { count } from "./throughput-options.ts";
+import type { Codec } from "./codecs.ts";
+import { codecNamed, count, duration } from "./option-values.ts";
 
 export type EmissionOptions = {
   /** Events per second. */
@@ -38,17 +38,9 @@ export function emissionOptions(args: readonly string[]): EmissionOptions {
       profile: { type: "string" },
     },
   });
-  const codec = codecs.find((name) => name === values.codec);
-  if (codec === undefined) throw new RangeError(`--codec must be one of ${codecs.join(", ")}`);
-  const seconds = /^(\d{1,4})s$/.exec(values.duration)?.[1];
-  const durationMs = Number(seconds ?? 0) * 1_000;
-  if (durationMs < leastDurationMs)
-    throw new RangeError(
-      `--duration ${values.duration} is not a duration like 30s, of 20s at least`,
-    );
   return {
-    codec,
-    durationMs,
+    codec: codecNamed(values.codec),
+    durationMs: duration("duration", values.duration, leastDurationMs),
     rate: count("rate", values.rate),
     ads: count("ads", values.ads),
     emitInterval: values["emit-interval"],

@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { type ArrivalModel, arrivalModels } from "@adstream/traffic/arrivals";
-import { type Codec, codecs } from "./codecs.ts";
-import { count } from "./throughput-options.ts";
+import type { Codec } from "./codecs.ts";
+import { codecNamed, count, duration } from "./option-values.ts";
 
 export type LatencyOptions = {
   readonly model: ArrivalModel;
@@ -51,13 +51,11 @@ export function latencyOptions(args: readonly string[]): LatencyOptions {
   });
   const model = arrivalModels.find((name) => name === values.model);
   if (model === undefined) throw new RangeError(`--model is one of ${arrivalModels.join(", ")}`);
-  const codec = codecs.find((name) => name === values.codec);
-  if (codec === undefined) throw new RangeError(`--codec must be one of ${codecs.join(", ")}`);
   return {
     model,
-    codec,
+    codec: codecNamed(values.codec),
     rate: count("rate", values.rate),
-    durationMs: duration(values.duration),
+    durationMs: duration("duration", values.duration, leastDurationMs),
     producers: count("producers", values.producers),
     ads: count("ads", values.ads),
     partitions: count("partitions", values.partitions),
@@ -68,11 +66,4 @@ export function latencyOptions(args: readonly string[]): LatencyOptions {
     json: values.json,
     profile: values.profile,
   };
-}
-
-function duration(text: string): number {
-  const [, digits, unit] = /^(\d{1,6})(s|m)$/.exec(text) ?? [];
-  const durationMs = Number(digits) * (unit === "m" ? 60_000 : 1_000);
-  if (durationMs >= leastDurationMs) return durationMs;
-  throw new RangeError(`--duration ${text} is not a duration like 60s or 5m, of 40s at least`);
 }

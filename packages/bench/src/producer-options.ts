@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { type ArrivalModel, arrivalModels } from "@adstream/traffic/arrivals";
-import { count } from "./throughput-options.ts";
+import { count, duration } from "./option-values.ts";
 
 export type ProducerOptions = {
   /** One run each. */
@@ -45,18 +45,11 @@ export function producerOptions(args: readonly string[]): ProducerOptions {
   return {
     models,
     rate: count("rate", values.rate),
-    durationMs: duration(values.duration),
+    durationMs: duration("duration", values.duration, settledMs + heldWindowMs),
     ads: count("ads", values.ads),
     partitions: count("partitions", values.partitions),
     seed: count("seed", values.seed),
     json: values.json,
     profile: values.profile,
   };
-}
-
-function duration(text: string): number {
-  const [, digits, unit] = /^(\d{1,4})(s|m)$/.exec(text) ?? [];
-  const durationMs = Number(digits) * (unit === "m" ? 60_000 : 1_000);
-  if (durationMs >= settledMs + heldWindowMs) return durationMs;
-  throw new RangeError(`--duration ${text} is not a duration like 60s or 5m, of 12s at least`);
 }

@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Bench, type Cell, type Figures, outputText } from "./results.ts";
-import { count } from "./throughput-options.ts";
+import { count } from "./option-values.ts";
 
 export const recoveryUsage =
   "pnpm bench recovery [--kills 20] [--seed 1] [--session-timeout 6s] [--json]";

@@ -7,7 +7,7 @@ import type { ScaleSpec } from "./scale-process.ts";
 import type { StatesFigures } from "./scale-states.ts";
 import type { TurnoverFigures } from "./scale-turnover.ts";
 import { percentile } from "./table.ts";
-import { count } from "./throughput-options.ts";
+import { count } from "./option-values.ts";
 
 type StatesRun = { readonly ads: number; readonly changed: number } & StatesFigures;
 type Report = { readonly states: readonly StatesRun[]; readonly turnover: TurnoverFigures };

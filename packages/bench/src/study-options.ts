@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { type ArrivalModel, arrivalModels } from "@adstream/traffic/arrivals";
-import { count } from "./throughput-options.ts";
+import { count, duration } from "./option-values.ts";
 
 export const studyFormats = ["json", "avro"] as const;
 export type StudyFormat = (typeof studyFormats)[number];
@@ -67,17 +67,4 @@ export function studyOptions(args: readonly string[]): StudyOptions {
     json: values.json,
     svg: values.svg,
   };
-}
-
-const unitMs = new Map([
-  ["ms", 1],
-  ["s", 1_000],
-  ["m", 60_000],
-]);
-
-function duration(name: string, text: string): number {
-  const [, digits, unit = ""] = /^(\d{1,6})(ms|s|m)$/.exec(text) ?? [];
-  const durationMs = Number(digits) * (unitMs.get(unit) ?? Number.NaN);
-  if (durationMs > 0) return durationMs;
-  throw new RangeError(`--${name} ${text} is not a duration like 500ms, 60s or 5m`);
 }

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { type Codec, codecs } from "./codecs.ts";
+import { codecNamed, count } from "./option-values.ts";
 
 export type ThroughputOptions = {
   readonly events: number;
@@ -35,24 +36,15 @@ export function throughputOptions(args: readonly string[]): ThroughputOptions {
       profile: { type: "string" },
     },
   });
-  const codec = codecs.find((name) => name === values.codec);
-  if (codec === undefined) throw new RangeError(`--codec must be one of ${codecs.join(", ")}`);
   return {
     events: count("events", values.events),
     ads: count("ads", values.ads),
     partitions: count("partitions", values.partitions),
-    codec,
+    codec: codecNamed(values.codec),
     seed: count("seed", values.seed),
     runs: count("runs", values.runs),
     processors: count("processors", values.processors),
     json: values.json,
     profile: values.profile,
   };
-}
-
-/** @throws {RangeError} unless the text is a whole number from 1 to 2^31 */
-export function count(name: string, text: string): number {
-  const value = Number(text.replaceAll("_", ""));
-  if (Number.isInteger(value) && value >= 1 && value <= 2 ** 31) return value;
-  throw new RangeError(`--${name} ${text} is not a whole number from 1 on`);
 }
