@@ -85,7 +85,9 @@ export function createIntakeQueue(documentId: (result: Result) => string): Intak
   function taken(arrival: Waiting): Arrival {
     if (arrival.held > 0) memory.release(arrival.buffer);
     const kept = arrival.results.filter((result) => result !== undefined);
-    for (const result of kept) newest.delete(slotOf(result));
+    for (const [at, slot] of arrival.slots.entries()) {
+      if (arrival.results[at] !== undefined) newest.delete(slot);
+    }
     const records = arrival.records.filter((record) => record !== undefined);
     const superseded = arrival.results.length - kept.length;
     return { ...arrival.of, results: kept, records, superseded };
@@ -102,16 +104,16 @@ export function createIntakeQueue(documentId: (result: Result) => string): Intak
       return memory.bytes;
     },
     add(of) {
-      const arrival = waitingOf(of);
+      const arrival = waitingOf(of, of.results.map(slotOf));
       waiting.push(arrival);
       results += arrival.held;
       if (arrival.held > 0) memory.keep(arrival.buffer);
-      for (const [at, result] of of.results.entries()) {
-        const slot = slotOf(result);
+      for (const [at, slot] of arrival.slots.entries()) {
+        const version = of.results[at]?.version ?? 0n;
         const other = newest.get(slot);
-        const held = { arrival, at, version: result.version };
-        if (other === undefined || other.version < result.version) newest.set(slot, held);
-        if (other !== undefined) letGo(other.version < result.version ? other : held);
+        const held = { arrival, at, version };
+        if (other === undefined || other.version < version) newest.set(slot, held);
+        if (other !== undefined) letGo(other.version < version ? other : held);
       }
     },
     take(maxResults) {
@@ -141,6 +143,8 @@ type Waiting = {
   readonly of: Omit<Arriving, "results" | "records">;
   readonly results: (Result | undefined)[];
   readonly records: (SourceRecord | undefined)[];
+  /** Of each result. */
+  readonly slots: readonly string[];
   /** Results that are left. */
   held: number;
   /** In which its records lie. */
@@ -149,9 +153,10 @@ type Waiting = {
 
 type Held = { readonly arrival: Waiting; readonly at: number; readonly version: bigint };
 
-function waitingOf({ results, records, ...of }: Arriving): Waiting {
+function waitingOf({ results, records, ...of }: Arriving, slots: readonly string[]): Waiting {
   const buffer = records.find(({ value }) => value !== null)?.value?.buffer;
-  return { of, results: [...results], records: [...records], held: results.length, buffer };
+  const held = results.length;
+  return { of, results: [...results], records: [...records], slots, held, buffer };
 }
 
 /** A view keeps all of its buffer alive, which may be that of a whole fetch. */

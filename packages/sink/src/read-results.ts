@@ -24,6 +24,7 @@ export type ReaderOptions = {
 
 /** How long a writer may be ahead of its registration (protocol 2.6). */
 const unknownPatienceMs = 30_000;
+const nullValue = "null value";
 
 /**
  * Reads the records of a batch as results, each by its own writer's schema; what is none is refused. While the registry
@@ -34,9 +35,8 @@ export function createResultReader(options: ReaderOptions): ReadResults {
   const decoders = new Map<number, Decode | string>();
   const unknownSince = new Map<number, number>();
 
+  /** Of a schema that is new. */
   async function decoderOf(id: number): Promise<Decode | string> {
-    const present = decoders.get(id);
-    if (present !== undefined) return present;
     const schema = await options.registry.fetchSchema(id);
     if (schema.kind === "unknown") return waitFor(id);
     unknownSince.delete(id);
@@ -54,22 +54,16 @@ export function createResultReader(options: ReaderOptions): ReadResults {
     throw new StreamError("SERVER_UNAVAILABLE", "retry", text);
   }
 
-  async function read(value: Uint8Array | null): Promise<Result | string> {
-    if (value === null) return "null value";
-    const schemaId = frameSchemaId(value, 0, value.length);
-    if (schemaId < 0) return rejectReasons[-schemaId] ?? "short frame";
-    const decoder = await decoderOf(schemaId);
-    if (typeof decoder === "string") return decoder;
-    return decoded(decoder, value.subarray(frameBytes), parse);
-  }
-
   return async (partition, bytes, fromOffset) => {
     const results: Result[] = [];
     const records: SourceRecord[] = [];
     const refused: RefusedRecord[] = [];
     for (const { offset, timestamp, key, value } of readRecords(bytes)) {
       if (offset < fromOffset) continue;
-      const result = await read(value);
+      const id = schemaIdOf(value);
+      // Waiting for what is there already would take as long as checking the record does.
+      const decoder = typeof id === "string" ? id : (decoders.get(id) ?? (await decoderOf(id)));
+      const result = value === null ? nullValue : decoded(decoder, value, parse);
       const record = { partition, offset, timestamp, key, value };
       if (typeof result === "string") refused.push({ ...record, reason: result });
       else {
@@ -89,12 +83,25 @@ function compiled(compile: ReaderOptions["compile"], text: string): Decode | str
   }
 }
 
-function decoded(decode: Decode, payload: Uint8Array, parse: ResultParser): Result | string {
-  let value: unknown;
+/** @returns the reason, as text, why it is none */
+function schemaIdOf(value: Uint8Array | null): number | string {
+  if (value === null) return nullValue;
+  const schemaId = frameSchemaId(value, 0, value.length);
+  return schemaId >= 0 ? schemaId : (rejectReasons[-schemaId] ?? "short frame");
+}
+
+/** @param decoder or why there is none */
+function decoded(
+  decoder: Decode | string,
+  value: Uint8Array,
+  parse: ResultParser,
+): Result | string {
+  if (typeof decoder === "string") return decoder;
+  let datum: unknown;
   try {
-    value = decode(payload);
+    datum = decoder(value.subarray(frameBytes));
   } catch {
     return "truncated or malformed Avro";
   }
-  return parse(value);
+  return parse(datum);
 }
