@@ -101,17 +101,18 @@ function isLong(schema: unknown): boolean {
 
 /** Of the one long that is being written: avsc takes its bytes before it asks for those of the next. */
 const longBytes = Buffer.alloc(8);
-const bigintLong = longType((value) => value);
-const numberLong = longType((value) => {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw new RangeError(`no number holds ${value} exactly`);
-  return number;
+const bigintLong = longType((bytes) => bytes.readBigInt64LE());
+const numberLong = longType((bytes) => {
+  // A bigint in between would take as long as all the rest.
+  const number = bytes.readInt32LE(4) * 2 ** 32 + bytes.readUInt32LE(0);
+  if (Number.isSafeInteger(number)) return number;
+  throw new RangeError(`no number holds ${bytes.readBigInt64LE()} exactly`);
 });
 
-/** Takes numbers and bigints alike; what comes back is up to `fromBigint`. */
-function longType(fromBigint: (value: bigint) => bigint | number): avro.Type {
+/** Takes numbers and bigints alike. @param read what comes back, of eight bytes, the lowest first */
+function longType(read: (bytes: Buffer) => bigint | number): avro.Type {
   return avro.types.LongType.__with({
-    fromBuffer: (bytes: Buffer) => fromBigint(bytes.readBigInt64LE()),
+    fromBuffer: read,
     toBuffer(value: bigint | number) {
       if (typeof value === "bigint") longBytes.writeBigInt64LE(value);
       else {
@@ -120,7 +121,10 @@ function longType(fromBigint: (value: bigint) => bigint | number): avro.Type {
       }
       return longBytes;
     },
-    fromJSON: (value: number) => fromBigint(BigInt(value)),
+    fromJSON(value: number) {
+      longBytes.writeBigInt64LE(BigInt(value));
+      return read(longBytes);
+    },
     toJSON: String,
     isValid: (value: unknown) => typeof value === "bigint" || Number.isSafeInteger(value),
     compare: (left: bigint | number, right: bigint | number) =>
