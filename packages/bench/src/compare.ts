@@ -1,7 +1,7 @@
 import { type Arena, openArena } from "./arena.ts";
 import { latencyFigures, measureLatencies } from "./compare-latency.ts";
 import { compareOptions, type CompareOptions } from "./compare-options.ts";
-import { type Contestant, contestantOf, contestFigures, ourselves } from "./contest.ts";
+import { type Contestant, contestantOf, contestFigures, isOurs, ourselves } from "./contest.ts";
 import { drainWithProcessors } from "./drain.ts";
 import { engineOf, findPeers, type PeerName, type Peers } from "./peers.ts";
 import { type Bench, type Figures, outputText } from "./results.ts";
@@ -48,7 +48,7 @@ async function measure(
     return { figures: latencyFigures(latencies, options), right };
   }
   const contestants = await drainAll(names, peers, arena, options);
-  const own = contestants.filter(({ name }) => name.startsWith("adstream"));
+  const own = contestants.filter(isOurs);
   return {
     figures: contestFigures(contestants, options),
     right: own.every(({ right, wrong }) => right > 0 && wrong === 0),

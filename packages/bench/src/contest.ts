@@ -20,7 +20,8 @@ export type Contestant = {
   readonly wrong: number;
 };
 
-const ours = "adstream";
+/** One processor of ours, or several. */
+export const isOurs = ({ name }: Pick<Contestant, "name">): boolean => name.startsWith("adstream");
 
 /** @param line of the peers' `run --json` */
 export function contestantOf(name: string, line: unknown): Contestant {
@@ -56,8 +57,8 @@ export function contestFigures(
   { events, codec, runs }: Pick<CompareOptions, "events" | "codec" | "runs">,
 ): Figures {
   const medians = [...Map.groupBy(contestants, ({ name }) => name).values()].map(medianOf);
-  const own = medians.filter(({ name }) => name.startsWith(ours));
-  const others = medians.filter(({ name }) => !name.startsWith(ours));
+  const own = medians.filter(isOurs);
+  const others = medians.filter((one) => !isOurs(one));
   const of = runs > 1 ? `, medians of ${runs} runs` : "";
   return {
     setting: `${events.toLocaleString("en")} Avro events of 1,000 ads in 4 partitions of one Apache Kafka, codec ${codec}, windows of 60 s each 30 s${of}`,

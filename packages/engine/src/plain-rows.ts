@@ -1,6 +1,7 @@
 import type { RecordColumns } from "./columns.ts";
 import { completeness } from "./watermark.ts";
 import type { EpochMs } from "./window.ts";
+import { isAhead } from "./windowed-job.ts";
 
 /** Where rows that need no closer look lie. */
 export type PlainBounds = {
@@ -28,8 +29,8 @@ export function plainCompleteness(
   for (let row = first; row < end; row++) {
     const time = eventTime[row] ?? 0;
     const logged = recordTime[row] ?? -1;
-    const ahead = logged >= 0 && time > logged + maxFutureMs;
-    if (rejected[row] !== 0 || time < from || time >= to || ahead) return Infinity;
+    if (rejected[row] !== 0 || time < from || time >= to) return Infinity;
+    if (isAhead(time, logged, maxFutureMs)) return Infinity;
     highest = Math.max(highest, completeness(time, logged));
   }
   return highest;

@@ -11,7 +11,7 @@ import { completeness, createWatermark, type Watermark, watermarkTime } from "./
 import { type EpochMs, newestWindowStart, nextWindowEnd, paneLength } from "./window.ts";
 import { isFilled, isTouched, windowsOf } from "./pane-windows.ts";
 import { corrected, early, final, WindowResults } from "./window-results.ts";
-import type { SetAsideRows, WindowedJob } from "./windowed-job.ts";
+import { isAhead, type SetAsideRows, type WindowedJob } from "./windowed-job.ts";
 
 const aheadOfRecord = rejectCode("event time ahead of the record");
 const tooManyKeys = rejectCode("too many keys");
@@ -111,7 +111,7 @@ export class WindowedAggregate {
       const logged = recordTime[row] ?? -1;
       if (rejected[row] !== 0) {
         aside.dead(row, rejected[row] ?? 0);
-      } else if (logged >= 0 && time > logged + maxFutureMs) {
+      } else if (isAhead(time, logged, maxFutureMs)) {
         aside.dead(row, aheadOfRecord);
       } else if (seen !== undefined && this.#repeats(seen, columns, row, time)) {
         aside.duplicate(row);

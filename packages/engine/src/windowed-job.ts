@@ -19,6 +19,11 @@ export type WindowedJob = {
   readonly deduplicate?: Deduplication;
 };
 
+/** Whether an event lies further ahead of its record than allowed; a record without a timestamp (-1) does not tell. */
+export function isAhead(eventTime: number, recordTime: number, maxFutureMs: number): boolean {
+  return recordTime >= 0 && eventTime > recordTime + maxFutureMs;
+}
+
 /** What happens to records that are not counted; `row` points into the columns being applied. */
 export type SetAsideRows = {
   dead(row: number, reason: number): void;

@@ -72,7 +72,6 @@ export function createIntakeQueue(documentId: (result: Result) => string): Intak
   let results = 0;
   const newest = new Map<string, Held>();
   const memory = createMemoryTally();
-  const slotOf = (result: Result): string => `${documentId(result)} ${result.slot}`;
 
   function letGo({ arrival, at }: Held): void {
     arrival.results[at] = undefined;
@@ -104,16 +103,17 @@ export function createIntakeQueue(documentId: (result: Result) => string): Intak
       return memory.bytes;
     },
     add(of) {
-      const arrival = waitingOf(of, of.results.map(slotOf));
+      const arrival = waitingOf(of);
       waiting.push(arrival);
       results += arrival.held;
       if (arrival.held > 0) memory.keep(arrival.buffer);
-      for (const [at, slot] of arrival.slots.entries()) {
-        const version = of.results[at]?.version ?? 0n;
+      for (const [at, result] of of.results.entries()) {
+        const slot = `${documentId(result)} ${result.slot}`;
+        arrival.slots.push(slot);
         const other = newest.get(slot);
-        const held = { arrival, at, version };
-        if (other === undefined || other.version < version) newest.set(slot, held);
-        if (other !== undefined) letGo(other.version < version ? other : held);
+        const held = { arrival, at, version: result.version };
+        if (other === undefined || other.version < result.version) newest.set(slot, held);
+        if (other !== undefined) letGo(other.version < result.version ? other : held);
       }
     },
     take(maxResults) {
@@ -144,7 +144,7 @@ type Waiting = {
   readonly results: (Result | undefined)[];
   readonly records: (SourceRecord | undefined)[];
   /** Of each result. */
-  readonly slots: readonly string[];
+  readonly slots: string[];
   /** Results that are left. */
   held: number;
   /** In which its records lie. */
@@ -153,10 +153,10 @@ type Waiting = {
 
 type Held = { readonly arrival: Waiting; readonly at: number; readonly version: bigint };
 
-function waitingOf({ results, records, ...of }: Arriving, slots: readonly string[]): Waiting {
+function waitingOf({ results, records, ...of }: Arriving): Waiting {
   const buffer = records.find(({ value }) => value !== null)?.value?.buffer;
   const held = results.length;
-  return { of, results: [...results], records: [...records], slots, held, buffer };
+  return { of, results: [...results], records: [...records], slots: [], held, buffer };
 }
 
 /** A view keeps all of its buffer alive, which may be that of a whole fetch. */

@@ -24,7 +24,6 @@ export type ReaderOptions = {
 
 /** How long a writer may be ahead of its registration (protocol 2.6). */
 const unknownPatienceMs = 30_000;
-const nullValue = "null value";
 
 /**
  * Reads the records of a batch as results, each by its own writer's schema; what is none is refused. While the registry
@@ -54,16 +53,25 @@ export function createResultReader(options: ReaderOptions): ReadResults {
     throw new StreamError("SERVER_UNAVAILABLE", "retry", text);
   }
 
+  /** At once where the schema is known. */
+  function read(value: Uint8Array | null): Result | string | Promise<Result | string> {
+    if (value === null) return "null value";
+    const schemaId = frameSchemaId(value, 0, value.length);
+    if (schemaId < 0) return rejectReasons[-schemaId] ?? "short frame";
+    const decoder = decoders.get(schemaId);
+    if (decoder !== undefined) return decoded(decoder, value, parse);
+    return decoderOf(schemaId).then((added) => decoded(added, value, parse));
+  }
+
   return async (partition, bytes, fromOffset) => {
     const results: Result[] = [];
     const records: SourceRecord[] = [];
     const refused: RefusedRecord[] = [];
     for (const { offset, timestamp, key, value } of readRecords(bytes)) {
       if (offset < fromOffset) continue;
-      const id = schemaIdOf(value);
+      const reading = read(value);
       // Waiting for what is there already would take as long as checking the record does.
-      const decoder = typeof id === "string" ? id : (decoders.get(id) ?? (await decoderOf(id)));
-      const result = value === null ? nullValue : decoded(decoder, value, parse);
+      const result = reading instanceof Promise ? await reading : reading;
       const record = { partition, offset, timestamp, key, value };
       if (typeof result === "string") refused.push({ ...record, reason: result });
       else {
@@ -81,13 +89,6 @@ function compiled(compile: ReaderOptions["compile"], text: string): Decode | str
   } catch {
     return "unreadable schema";
   }
-}
-
-/** @returns the reason, as text, why it is none */
-function schemaIdOf(value: Uint8Array | null): number | string {
-  if (value === null) return nullValue;
-  const schemaId = frameSchemaId(value, 0, value.length);
-  return schemaId >= 0 ? schemaId : (rejectReasons[-schemaId] ?? "short frame");
 }
 
 /** @param decoder or why there is none */
