@@ -3,6 +3,9 @@ import { defineConfig } from "vitest/config";
 /** Where the numbers go that .ci/run adds up. */
 const report = process.env["VITEST_REPORT"];
 
+/** Outages last as long as the fault matrix says; up to ten minutes. */
+const fullFaults = process.env["FAULT_FULL"] === "1";
+
 /** Pure code shares workers; anything with servers or child processes gets a process of its own. */
 export default defineConfig({
   test: {
@@ -28,7 +31,7 @@ export default defineConfig({
           name: "faults",
           include: ["packages/chaos/test/faults/**/*.test.ts"],
           pool: "forks",
-          testTimeout: 300_000,
+          testTimeout: fullFaults ? 1_200_000 : 300_000,
           hookTimeout: 60_000,
         },
       },

@@ -36,7 +36,7 @@ export interface PayloadCodec {
   decompress(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array>;
 }
 
-/** What the log knows about one partition, fetched together. */
+/** What the log knows about one partition, asked for after the call; the end of the log last, so that no commit lies behind it. */
 export type PartitionInfo = {
   readonly clusterId: string;
   readonly topic: string;

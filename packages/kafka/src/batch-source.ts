@@ -74,10 +74,10 @@ export type BatchSourceOptions = Pick<RawConsumerOptions, "fetchPaceMs" | "reuse
 };
 
 const commitPatienceMs = 5_000;
-const leavePatienceMs = 5_000;
+const leavePatienceMs = 3_000;
 
 /**
- * Waits for the brokers (1 to 30 s between attempts, one log line each), checks the topic, connects, and takes members
+ * Waits for the brokers (1 to 10 s between attempts, one log line each), checks the topic, connects, and takes members
  * that are known to be dead out of the group; joins nothing.
  *
  * @throws {StreamError} TOPIC_MISSING, NOT_AUTHORIZED
@@ -109,6 +109,7 @@ class KafkaBatchSource implements BatchSource {
   #silent = true;
   #stopped = false;
   #delivering: Promise<void> = Promise.resolve();
+  #left: Promise<void> | undefined;
 
   constructor(options: BatchSourceOptions, reader: TopicReader) {
     const { kafka, sessionTimeoutMs } = options;
@@ -162,7 +163,7 @@ class KafkaBatchSource implements BatchSource {
       await handler.beforeRejoin(this.#rejoinBudgetMs);
     } finally {
       this.#stop();
-      await this.#leave(joined);
+      await (this.#left = this.#leave(joined));
     }
   }
 
@@ -210,7 +211,7 @@ class KafkaBatchSource implements BatchSource {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop();
-    await this.#consumer.disconnect();
+    await (this.#left ?? this.#leave(Promise.resolve()));
   }
 
   /** Synchronous: kafkajs fetches as soon as this returns, and it must find everything paused. */
@@ -287,7 +288,7 @@ class KafkaBatchSource implements BatchSource {
     this.#stop();
   }
 
-  /** Leaves the group and disconnects. A join under way cannot be cancelled and is not waited for very long. */
+  /** Leaves the group and disconnects. What kafkajs retries cannot be cancelled and is not waited for very long. */
   async #leave(joined: Promise<void>): Promise<void> {
     const left = joined.then(() => this.#consumer.disconnect()).catch(() => {});
     const patience = new AbortController();

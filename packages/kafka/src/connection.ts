@@ -28,10 +28,13 @@ export type KafkaSettings = {
 export type KafkaConnection = Kafka & Bootstrap & { readonly buffers: FrameBuffers };
 type Bootstrap = { readonly brokers: readonly string[]; readonly encrypted: boolean };
 
-/** One attempt may take 8 retries inside of kafkajs (about 30 s); recovery within 5 s of the broker's return. */
-export const clientRetry = { initialRetryTime: 300, maxRetryTime: 5_000, retries: 8 } as const;
+/**
+ * Brokers may be away for two minutes, as long as what is published waits for its acknowledgement, and are noticed
+ * within 5 s of their return. After that the client ends its user: a new process begins cleanly.
+ */
+export const clientRetry = { initialRetryTime: 300, maxRetryTime: 5_000, retries: 28 } as const;
 const retryFromMs = 1_000;
-const retryToMs = 30_000;
+const retryToMs = 10_000;
 const connectionTimeoutMs = 5_000;
 
 /**
@@ -92,7 +95,7 @@ function saslOptions({ securityProtocol, sasl, brokers }: KafkaSettings): SASLOp
 }
 
 /**
- * Calls `connect` until it succeeds, waiting 1 to 30 s in between. Brokers that do not even accept a socket are named
+ * Calls `connect` until it succeeds, waiting 1 to 10 s in between. Brokers that do not even accept a socket are named
  * in one log line, and kafkajs is not asked before one does: its attempts are noisy and cannot be aborted.
  *
  * @throws {StreamError} what does not get better by waiting

@@ -3,6 +3,7 @@ import type { PartitionInfo } from "@adstream/engine/ports";
 // Node does not see ConfigResourceTypes among the exports of a CommonJS module; test runners do.
 import kafkajs, { type Admin } from "kafkajs";
 
+import { askAfterCall } from "./ask-after-call.ts";
 import { connectWithRetry, type KafkaConnection } from "./connection.ts";
 import { toStreamError } from "./error-map.ts";
 import type { Log } from "./kafkajs-log.ts";
@@ -15,7 +16,8 @@ export type TopicReader = AsyncDisposable & {
   /** Compaction removes records, so gaps between offsets are no loss there. */
   readonly compacted: boolean;
   /**
-   * Asked anew each time; callers at the same time share one set of requests.
+   * Asked after the call, the end of the log last: no position that was reached or committed before the call lies behind
+   * it. Callers at the same time share one set of requests.
    * @throws {StreamError} SERVER_UNAVAILABLE, TOPIC_MISSING, NOT_AUTHORIZED
    */
   describe(partition: number): Promise<CommittedInfo>;
@@ -37,7 +39,7 @@ export type TopicReaderOptions = {
 export async function openTopicReader(options: TopicReaderOptions): Promise<TopicReader> {
   const { kafka, topic, groupId } = options;
   const admin = kafka.admin();
-  const asking = askingOnce(() => describeAll(admin, topic, groupId));
+  const asking = askAfterCall(() => describeAll(admin, topic, groupId));
   try {
     await connectWithRetry(() => admin.connect(), options);
     await partitionCount(admin, topic);
@@ -79,27 +81,19 @@ export async function partitionCounts(
   }
 }
 
-/** Runs `ask` once for all who ask while it runs. */
-function askingOnce<T>(ask: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | undefined;
-  return () => {
-    running ??= ask().finally(() => (running = undefined));
-    return running;
-  };
-}
-
 async function describeAll(
   admin: Admin,
   topic: string,
   groupId: string,
 ): Promise<ReadonlyMap<number, CommittedInfo>> {
   try {
-    const [{ clusterId }, partitions, offsets, committed] = await Promise.all([
+    const [{ clusterId }, partitions, committed] = await Promise.all([
       admin.describeCluster(),
       partitionCount(admin, topic),
-      admin.fetchTopicOffsets(topic),
       admin.fetchOffsets({ groupId, topics: [topic] }),
     ]);
+    // Last: one answer may be seconds older than another, and an end from before a commit looks like another log.
+    const offsets = await admin.fetchTopicOffsets(topic);
     const committedOf = new Map(
       committed.flatMap((one) => one.partitions.map((p) => [p.partition, p])),
     );

@@ -353,6 +353,19 @@ test("an abort finishes the batch in hand, flushes while still a member, and lea
   await until(() => second.assignments.length > 0, 3_000);
 });
 
+test("a committed offset never lies behind the end of the log that comes with it, however slow its answer is", async () => {
+  const topic = await topicWith(10);
+  await using reading = await read(fixture, topic);
+  await until(() => reading.batches.length === 1);
+  const offsetFetch = 9;
+  const slow = fixture.broker.faults.add({ apiKey: offsetFetch, action: { delayMs: 500 } });
+  const description = reading.source.describe(0);
+  await until(() => slow.hits === 1);
+  await append(topic, 5);
+  await reading.source.commit(new Map([[0, 15]]));
+  expect(await description).toMatchObject({ committed: 15, high: 15 });
+});
+
 test("a topic that does not exist is named, with the command that creates it", async () => {
   const opening = openBatchSource({
     ...fixture,
