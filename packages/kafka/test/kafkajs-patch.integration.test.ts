@@ -1,4 +1,7 @@
+import { connect as connectSocket, type Socket } from "node:net";
+
 import { openPublisher } from "@adstream/kafka/publisher";
+import kafkajs from "kafkajs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { startFixture, until, type Fixture } from "./broker-fixture.ts";
@@ -33,6 +36,34 @@ test("K18: idle connections set no timer again and again, and none with a negati
   globalThis.setTimeout = real;
   expect(short).toBeLessThan(10);
   expect(warnings).not.toContain("TimeoutNegativeWarning");
+});
+
+test("a request that is not answered in time takes its connection with it, and the retry takes another", async () => {
+  const topic = await fixture.topic(1);
+  const sockets: Socket[] = [];
+  const kafka = new kafkajs.Kafka({
+    brokers: [fixture.broker.brokers],
+    requestTimeout: 300,
+    logLevel: kafkajs.logLevel.NOTHING,
+    socketFactory({ host, port, onConnect }) {
+      const socket = connectSocket({ host, port }, onConnect);
+      sockets.push(socket);
+      return socket;
+    },
+  });
+  const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });
+  await producer.connect();
+  const send = (value: string) => producer.send({ topic, messages: [{ key: "k", value }] });
+  await send("one");
+  const [first] = sockets;
+  const produce = 0;
+  const silent = fixture.broker.faults.add({ apiKey: produce, action: "drop-response" });
+  await send("two");
+  expect(silent.hits).toBe(1);
+  expect(first?.destroyed).toBe(true);
+  expect(sockets.length).toBe(2);
+  expect(await fixture.records(topic)).toEqual(["0:0 k=one", "0:1 k=two"]);
+  await producer.disconnect();
 });
 
 /** Fetches made within a second of a trickle. */
