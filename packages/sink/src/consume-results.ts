@@ -123,7 +123,7 @@ class ResultIntake implements BatchHandler {
     this.#due = createBell(options.clock);
     this.#settled = createBell(options.clock);
     this.#committedAtMs = options.clock.nowMs();
-    this.#queue = createIntakeQueue(options.applier.documentId);
+    this.#queue = createIntakeQueue();
     this.#positions = new PartitionPositions(options, this.#ended);
   }
 

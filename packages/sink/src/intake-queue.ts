@@ -1,5 +1,7 @@
 import type { Result } from "@adstream/contracts/result-shape";
 
+import { isNewer, type ResultRows } from "./result-rows.ts";
+
 /** A record as it was on the results topic. */
 export type SourceRecord = {
   readonly partition: number;
@@ -15,9 +17,7 @@ export type RefusedRecord = SourceRecord & { readonly reason: string };
 
 /** What one record batch holds. */
 export type ReadBatch = {
-  readonly results: readonly Result[];
-  /** The record of each result, in the same order. */
-  readonly records: readonly SourceRecord[];
+  readonly rows: ResultRows;
   /** Records that are no results. */
   readonly refused: readonly RefusedRecord[];
 };
@@ -33,13 +33,16 @@ export type Arriving = ReadBatch & {
 };
 
 /** What is left of it when it is taken. */
-export type Arrival = Arriving & {
+export type Arrival = Omit<Arriving, "rows"> & {
+  readonly results: readonly Result[];
+  /** The record of `results[index]`. */
+  readonly record: (index: number) => SourceRecord;
   /** Results that were let go. */
   readonly superseded: number;
 };
 
-/** At these no more is read. What comes while a bulk is written may supersede what waits; about 900 bytes a result. */
-const mostWaiting = { arrivals: 10_000, results: 10_000, bytes: 32 * 1024 * 1024 };
+/** At these no more is read. What comes while a bulk is written may supersede what waits; about 300 bytes a result. */
+const mostWaiting = { arrivals: 10_000, results: 30_000, bytes: 32 * 1024 * 1024 };
 
 /** @param share of what may wait */
 export function isFull({ arrivals, results, bytes }: IntakeQueue, share = 1): boolean {
@@ -66,98 +69,105 @@ export interface IntakeQueue {
   clear(): void;
 }
 
-/** @param documentId of a result; with its slot it names what a newer version supersedes */
-export function createIntakeQueue(documentId: (result: Result) => string): IntakeQueue {
-  let waiting: Waiting[] = [];
-  let results = 0;
-  const newest = new Map<string, Held>();
-  const memory = createMemoryTally();
+export function createIntakeQueue(): IntakeQueue {
+  return new NewestOfEachSlot();
+}
 
-  function letGo({ arrival, at }: Held): void {
-    arrival.results[at] = undefined;
-    arrival.records[at] = undefined;
-    arrival.held -= 1;
-    results -= 1;
-    if (arrival.held === 0) memory.release(arrival.buffer);
+class NewestOfEachSlot implements IntakeQueue {
+  #waiting: Waiting[] = [];
+  #results = 0;
+  readonly #newest = new Map<string, Place>();
+  readonly #memory = createMemoryTally();
+
+  get arrivals(): number {
+    return this.#waiting.length;
   }
 
-  function taken(arrival: Waiting): Arrival {
-    if (arrival.held > 0) memory.release(arrival.buffer);
-    const kept = arrival.results.filter((result) => result !== undefined);
-    for (const [at, slot] of arrival.slots.entries()) {
-      if (arrival.results[at] !== undefined) newest.delete(slot);
+  get results(): number {
+    return this.#results;
+  }
+
+  get bytes(): number {
+    return this.#memory.bytes;
+  }
+
+  add({ rows, ...of }: Arriving): void {
+    const held = rows.count;
+    const arrival: Waiting = { of, rows, gone: new Uint8Array(held), held };
+    this.#waiting.push(arrival);
+    this.#results += held;
+    if (held > 0) this.#memory.keep(rows.buffer);
+    for (let row = 0; row < rows.count; row++) this.#hold(arrival, row);
+  }
+
+  take(maxResults: number): Arrival[] {
+    let count = 0;
+    let held = 0;
+    for (const arrival of this.#waiting) {
+      if (count > 0 && held + arrival.held > maxResults) break;
+      count += 1;
+      held += arrival.held;
     }
-    const records = arrival.records.filter((record) => record !== undefined);
-    const superseded = arrival.results.length - kept.length;
-    return { ...arrival.of, results: kept, records, superseded };
+    this.#results -= held;
+    return this.#waiting.splice(0, count).map((arrival) => this.#taken(arrival));
   }
 
-  return {
-    get arrivals() {
-      return waiting.length;
-    },
-    get results() {
-      return results;
-    },
-    get bytes() {
-      return memory.bytes;
-    },
-    add(of) {
-      const arrival = waitingOf(of);
-      waiting.push(arrival);
-      results += arrival.held;
-      if (arrival.held > 0) memory.keep(arrival.buffer);
-      for (const [at, result] of of.results.entries()) {
-        const slot = `${documentId(result)} ${result.slot}`;
-        arrival.slots.push(slot);
-        const other = newest.get(slot);
-        const held = { arrival, at, version: result.version };
-        if (other === undefined || other.version < result.version) newest.set(slot, held);
-        if (other !== undefined) letGo(other.version < result.version ? other : held);
-      }
-    },
-    take(maxResults) {
-      let count = 0;
-      let held = 0;
-      for (const arrival of waiting) {
-        if (count > 0 && held + arrival.held > maxResults) break;
-        count += 1;
-        held += arrival.held;
-      }
-      results -= held;
-      const oldest = waiting.slice(0, count);
-      waiting = waiting.slice(count);
-      return oldest.map(taken);
-    },
-    clear() {
-      waiting = [];
-      results = 0;
-      newest.clear();
-      memory.clear();
-    },
-  };
+  clear(): void {
+    this.#waiting = [];
+    this.#results = 0;
+    this.#newest.clear();
+    this.#memory.clear();
+  }
+
+  /** The row of an arrival that has just come. */
+  #hold(arrival: Waiting, row: number): void {
+    const { rows } = arrival;
+    const name = rows.names[row] ?? "";
+    const other = this.#newest.get(name);
+    if (other === undefined) this.#newest.set(name, { arrival, row });
+    else if (isNewer(rows, row, other.arrival.rows, other.row)) {
+      this.#letGo(other);
+      other.arrival = arrival;
+      other.row = row;
+    } else this.#letGo({ arrival, row });
+  }
+
+  #letGo({ arrival, row }: Place): void {
+    arrival.gone[row] = 1;
+    arrival.held -= 1;
+    this.#results -= 1;
+    if (arrival.held === 0) this.#memory.release(arrival.rows.buffer);
+  }
+
+  #taken({ of, rows, gone, held }: Waiting): Arrival {
+    if (held > 0) this.#memory.release(rows.buffer);
+    const kept: number[] = [];
+    for (let row = 0; row < rows.count; row++) {
+      if (gone[row] === 1) continue;
+      kept.push(row);
+      this.#newest.delete(rows.names[row] ?? "");
+    }
+    return {
+      ...of,
+      results: kept.map((row) => rows.result(row)),
+      record: (index) => rows.record(kept[index] ?? -1),
+      superseded: rows.count - kept.length,
+    };
+  }
 }
 
 /** An arrival of which results are let go. */
 type Waiting = {
-  readonly of: Omit<Arriving, "results" | "records">;
-  readonly results: (Result | undefined)[];
-  readonly records: (SourceRecord | undefined)[];
-  /** Of each result. */
-  readonly slots: string[];
-  /** Results that are left. */
+  readonly of: Omit<Arriving, "rows">;
+  readonly rows: ResultRows;
+  /** 1 for a row that was let go. */
+  readonly gone: Uint8Array;
+  /** Rows that are left. */
   held: number;
-  /** In which its records lie. */
-  readonly buffer: ArrayBufferLike | undefined;
 };
 
-type Held = { readonly arrival: Waiting; readonly at: number; readonly version: bigint };
-
-function waitingOf({ results, records, ...of }: Arriving): Waiting {
-  const buffer = records.find(({ value }) => value !== null)?.value?.buffer;
-  const held = results.length;
-  return { of, results: [...results], records: [...records], slots: [], held, buffer };
-}
+/** Moved to the row that supersedes, instead of making another for each. */
+type Place = { arrival: Waiting; row: number };
 
 /** A view keeps all of its buffer alive, which may be that of a whole fetch. */
 function createMemoryTally(): {

@@ -3,8 +3,8 @@ import { type Result, type ResultShape, resultStatuses } from "@adstream/contrac
 import { z } from "zod";
 
 /** What `Date` can hold. */
-const maxTimeMs = 8.64e15;
-const maxKeyBytes = 256;
+export const maxTimeMs = 8.64e15;
+export const maxKeyBytes = 256;
 
 const keyText = z
   .string()

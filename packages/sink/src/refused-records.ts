@@ -9,12 +9,11 @@ export function refusedRecords(
   documentId: ResultApplier["documentId"],
 ): RefusedRecord[] {
   const reasons = new Map(refusals.map(({ id, reason }) => [id, reason]));
-  return arrivals.flatMap(({ results, records, refused }) => {
+  return arrivals.flatMap(({ results, record, refused }) => {
     if (reasons.size === 0) return refused;
-    const ofDocuments = records.flatMap((record, index) => {
-      const result = results[index];
-      const reason = result === undefined ? undefined : reasons.get(documentId(result));
-      return reason === undefined ? [] : [{ ...record, reason }];
+    const ofDocuments = results.flatMap((result, index) => {
+      const reason = reasons.get(documentId(result));
+      return reason === undefined ? [] : [{ ...record(index), reason }];
     });
     return [...refused, ...ofDocuments].toSorted((a, b) => a.offset - b.offset);
   });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import type { ResultApplier } from "../src/apply-results.ts";
 import { consumeResults } from "../src/consume-results.ts";
+import { decodedRows } from "../src/result-rows.ts";
 import type { RefusedRecord, SourceRecord } from "../src/intake-queue.ts";
 import { resultDocumentId } from "../src/merge.ts";
 import type { Refusal } from "../src/ports.ts";
@@ -67,7 +68,7 @@ async function startConsumer(partitions: readonly number[] = [0]): Promise<Consu
         const results = Array.from(bytes, (_, at) => adResult({ slot: slotOf(at) }));
         const memory = Buffer.alloc(memoryOfNext.shift() ?? 0);
         const records = results.map((_result, index) => recordAt(fromOffset + index, memory));
-        return { results, records, refused: refusedNext.splice(0) };
+        return { rows: decodedRows(results, records, "ad_id"), refused: refusedNext.splice(0) };
       },
       applier,
       async deadLetters(records) {
@@ -187,8 +188,8 @@ describe("batches", () => {
     store.held = Promise.withResolvers();
     const { held } = store;
     const answers = [];
-    for (let offset = 0; offset < 20_000; offset += 4_000) {
-      answers.push(await source.deliver(0, offset, 4_000));
+    for (let offset = 0; offset < 60_000; offset += 12_000) {
+      answers.push(await source.deliver(0, offset, 12_000));
       await clock.advance(50);
     }
     // The first one is being written.

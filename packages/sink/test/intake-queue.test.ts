@@ -8,6 +8,7 @@ import {
   type IntakeQueue,
 } from "../src/intake-queue.ts";
 import { resultDocumentId } from "../src/merge.ts";
+import { decodedRows } from "../src/result-rows.ts";
 import { adResult } from "./fakes/ad-results.ts";
 
 type Given = { readonly ad: string; readonly slot?: number; readonly version: bigint };
@@ -18,31 +19,37 @@ function resultOf({ ad, slot = 0, version }: Given): Arrival["results"][number] 
   return adResult({ ad_id: ad, slot, version });
 }
 
-/** A batch whose records lie one behind the other in `memory` bytes. */
-function arrival(nextOffset: number, given: readonly Given[], memory = 64): Arriving {
-  const buffer = Buffer.from(new ArrayBuffer(memory));
+/** A batch whose records lie one behind the other in `memory`. */
+function arrival(
+  nextOffset: number,
+  given: readonly Given[],
+  memory = Buffer.from(new ArrayBuffer(64)),
+): Arriving {
   const records = given.map((_, at) => {
     const offset = nextOffset - given.length + at;
-    return { partition: 0, offset, timestamp: 0, key: null, value: buffer.subarray(at, at + 1) };
+    return { partition: 0, offset, timestamp: 0, key: null, value: memory.subarray(at, at + 1) };
   });
-  const results = given.map(resultOf);
+  const rows = decodedRows(given.map(resultOf), records, "ad_id");
   const where = { partition: 0, nextOffset, canary: `${nextOffset}`, maxTimestamp: nextOffset };
-  return { ...where, results, records, refused: [] };
+  return { ...where, rows, refused: [] };
+}
+
+function resultsOf({ rows }: Arriving): Arrival["results"][number][] {
+  return Array.from({ length: rows.count }, (_, row) => rows.result(row));
 }
 
 /** `next offset: ad/slot@version from offset …` of each. */
 function told(arrivals: readonly Arrival[]): string[] {
-  return arrivals.map(({ nextOffset, results, records }) => {
+  return arrivals.map(({ nextOffset, results, record }) => {
     const each = results.map(
-      ({ ad_id, slot, version }, at) => `${ad_id}/${slot}@${version} from ${records[at]?.offset}`,
+      ({ ad_id, slot, version }, at) => `${ad_id}/${slot}@${version} from ${record(at).offset}`,
     );
-    expect(records).toHaveLength(results.length);
     return `${nextOffset}: ${each.join(" ")}`;
   });
 }
 
 test("of a slot only the newest version waits, with its record, whichever came first", () => {
-  const queue = createIntakeQueue(documentId);
+  const queue = createIntakeQueue();
   const first = [
     { ad: "a", version: 2n },
     { ad: "b", version: 2n },
@@ -63,7 +70,7 @@ test("of a slot only the newest version waits, with its record, whichever came f
 });
 
 test("a batch that is superseded altogether is taken with those before it: its offset is done", () => {
-  const queue = createIntakeQueue(documentId);
+  const queue = createIntakeQueue();
   queue.add(arrival(1, [{ ad: "a", version: 2n }]));
   queue.add(arrival(2, [{ ad: "b", version: 2n }]));
   queue.add(arrival(3, [{ ad: "a", version: 4n }]));
@@ -72,7 +79,7 @@ test("a batch that is superseded altogether is taken with those before it: its o
 });
 
 test("what was taken supersedes nothing, and is not superseded", () => {
-  const queue = createIntakeQueue(documentId);
+  const queue = createIntakeQueue();
   queue.add(arrival(1, [{ ad: "a", version: 4n }]));
   expect(told(queue.take(1))).toEqual(["1: a/0@4 from 0"]);
   queue.add(arrival(2, [{ ad: "a", version: 2n }]));
@@ -80,29 +87,15 @@ test("what was taken supersedes nothing, and is not superseded", () => {
 });
 
 test("memory counts once for each buffer, as long as a record lies in it", () => {
-  const queue = createIntakeQueue(documentId);
-  const both = arrival(
-    2,
-    [
-      { ad: "a", version: 2n },
-      { ad: "b", version: 2n },
-    ],
-    1_000,
-  );
-  const half = (at: number): Arriving => {
-    return {
-      ...both,
-      results: both.results.slice(at, at + 1),
-      records: both.records.slice(at, at + 1),
-    };
-  };
-  queue.add(half(0));
-  queue.add(half(1));
-  queue.add({ ...arrival(3, []), refused: [] });
+  const queue = createIntakeQueue();
+  const shared = Buffer.from(new ArrayBuffer(1_000));
+  queue.add(arrival(1, [{ ad: "a", version: 2n }], shared));
+  queue.add(arrival(2, [{ ad: "b", version: 2n }], shared));
+  queue.add(arrival(3, []));
   expect(queue.bytes).toBe(1_000);
-  queue.add(arrival(3, [{ ad: "a", version: 4n }], 50));
+  queue.add(arrival(3, [{ ad: "a", version: 4n }], Buffer.from(new ArrayBuffer(50))));
   expect(queue.bytes).toBe(1_050);
-  queue.add(arrival(4, [{ ad: "b", version: 4n }], 50));
+  queue.add(arrival(4, [{ ad: "b", version: 4n }], Buffer.from(new ArrayBuffer(50))));
   expect(queue.bytes).toBe(100);
   queue.take(1);
   expect(queue.bytes).toBe(50);
@@ -131,7 +124,7 @@ test("whatever is added and taken, the store ends with the same, and no offset i
   const step = fc.oneof(fc.array(given, { maxLength: 6 }), fc.integer({ min: 1, max: 5 }));
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-      const queue = createIntakeQueue(documentId);
+      const queue = createIntakeQueue();
       const log: Arriving[] = [];
       const applied: Arrival["results"][number][] = [];
       let done = 0;
@@ -150,7 +143,7 @@ test("whatever is added and taken, the store ends with the same, and no offset i
         }
       }
       while (queue.arrivals > 0) take(2);
-      expect(newest(applied)).toEqual(newest(log.flatMap(({ results }) => results)));
+      expect(newest(applied)).toEqual(newest(log.flatMap(resultsOf)));
     }),
     { numRuns: 500 },
   );
@@ -164,7 +157,7 @@ function holds(
   done: number,
 ): void {
   const again = log.filter(({ nextOffset }) => nextOffset > done);
-  const all = [...applied, ...again.flatMap(({ results }) => results)];
-  expect(newest(all)).toEqual(newest(log.flatMap(({ results }) => results)));
+  const all = [...applied, ...again.flatMap(resultsOf)];
+  expect(newest(all)).toEqual(newest(log.flatMap(resultsOf)));
   expect(queue.results).toBeGreaterThanOrEqual(0);
 }

@@ -90,7 +90,7 @@ describe("lag", () => {
         nextOffset,
         maxTimestamp: nowMs - 3_000,
         results: [],
-        records: [],
+        record: () => noRecord,
         superseded: 0,
         refused: [],
         canary: "",

@@ -15,6 +15,8 @@ import {
 
 const downMs = full ? 600_000 : 8_000;
 const slowMs = full ? 5_000 : 1_500;
+/** The longest wait between two attempts (protocol 2.6), and an attempt. */
+const noticedWithinMs = 70_000;
 
 /** MongoDB's own fail point, which the embedded server knows as well. */
 async function failCommand(
@@ -85,6 +87,8 @@ test.each(faults)(
     const flow = await startFlow(proxied);
     await fault(proxied);
     proxied.mongo.heal();
+    const away = (): unknown => flow.sink.status["mongoAway"];
+    await expect.poll(away, { timeout: noticedWithinMs }).toBe(false);
     await finishFlow(proxied, flow);
     expect(joins(flow.sink)).toBe(1);
   },

@@ -3,6 +3,7 @@ import { createResultApplier, type ResultApplier } from "../../../sink/src/apply
 import { resultDocumentId } from "../../../sink/src/merge.ts";
 import { consumeResults, type ConsumerOptions } from "../../../sink/src/consume-results.ts";
 import type { DocumentStore } from "../../../sink/src/ports.ts";
+import { decodedRows } from "../../../sink/src/result-rows.ts";
 import { StreamError } from "../../src/errors.ts";
 import type { Coordinator } from "./coordinator.ts";
 import { GroupMember } from "./group-member.ts";
@@ -86,7 +87,7 @@ export class SinkProcess {
       source: simulatedBatches(process, this.#group),
       read: async (partition, bytes, fromOffset) => {
         const results = await this.#read(partition, bytes, fromOffset);
-        return { results, records: [], refused: [] };
+        return { rows: decodedRows(results, [], "ad_id"), refused: [] };
       },
       applier: { ...applier, documentId: (result) => resultDocumentId(result) },
       async deadLetters() {},

@@ -36,3 +36,8 @@ export const hostileAdIds = [
   "🦜🦜",
   "\u202Ertl",
 ];
+
+/** Of an arrival without results. */
+export function noRecord(): never {
+  throw new RangeError("there is none");
+}
