@@ -12,13 +12,15 @@ export type EmissionOptions = {
   readonly partitions: number;
   readonly codec: Codec;
   readonly seed: number;
+  /** The sink starts when the processor is done, on all of its results: what each does with two cores to itself. */
+  readonly apart: boolean;
   readonly json: boolean;
   /** Folder for a CPU profile of processor and sink. */
   readonly profile: string | undefined;
 };
 
 export const emissionUsage = `pnpm bench emission [--rate 250000] [--ads 5000] [--duration 30s] [--emit-interval 20ms] [--partitions 4]
-  [--codec none] [--seed 1] [--json] [--profile <folder>]`;
+  [--codec none] [--seed 1] [--apart] [--json] [--profile <folder>]`;
 
 const leastDurationMs = 20_000;
 
@@ -34,6 +36,7 @@ export function emissionOptions(args: readonly string[]): EmissionOptions {
       partitions: { type: "string", default: "4" },
       codec: { type: "string", default: "none" },
       seed: { type: "string", default: "1" },
+      apart: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       profile: { type: "string" },
     },
@@ -46,6 +49,7 @@ export function emissionOptions(args: readonly string[]): EmissionOptions {
     emitInterval: values["emit-interval"],
     partitions: count("partitions", values.partitions),
     seed: count("seed", values.seed),
+    apart: values.apart,
     json: values.json,
     profile: values.profile,
   };

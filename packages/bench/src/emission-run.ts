@@ -11,6 +11,7 @@ import {
   cost,
   loadServices,
   type RunContext,
+  type Service,
   type ServiceCost,
   startService,
   until,
@@ -26,7 +27,7 @@ export type EmissionRun = {
   readonly documents: number;
   /** Most results that were in the log and not in MongoDB, at the looks of each second while events came. */
   readonly mostWaiting: number;
-  /** From the last event to the last of its results in MongoDB, by looks of each second. */
+  /** From the last event to the last of its results in MongoDB, by looks of each second; apart, from the sink's start. */
   readonly behindMs: number;
   readonly processor: ServiceCost;
   readonly sink: ServiceCost;
@@ -51,17 +52,22 @@ export async function runEmission(
     const setting = { ...options, model: "uniform" as const, producers: 1, onlyFinal: false };
     const processor = startService("processor", setting, context, checkpoints);
     const sinkSaid = { documents: 0, waiting: 0, mostWaiting: 0 };
-    const sink = startService("sink", setting, context, checkpoints, (message) =>
-      note(sinkSaid, message),
-    );
-    await Promise.all([processor.assigned, sink.assigned]);
-    const { startMs, cpuMs, load } = await loadServices([processor, sink], setting, context);
+    const startSink = (): Service =>
+      startService("sink", setting, context, checkpoints, (message) => note(sinkSaid, message));
+    const beside = options.apart ? [] : [startSink()];
+    await Promise.all([processor, ...beside].map(({ assigned }) => assigned));
+    const { startMs, cpuMs, load } = await loadServices([processor, ...beside], setting, context);
     const [processorMs = 0, sinkMs = 0] = cpuMs;
     const { mostWaiting } = sinkSaid;
-    const lastSentMs = Date.now();
-    await until(lastSentMs + tailMs);
-    const doneMs = await drained(sinkSaid, Date.now() + patienceMs);
+    let fromMs = Date.now();
+    await until(fromMs + tailMs);
     const processorCost = await cost(processor.child, processorMs, options);
+    const [sink = startSink()] = beside;
+    if (options.apart) {
+      await sink.assigned;
+      fromMs = Date.now();
+    }
+    const doneMs = await drained(sinkSaid, Date.now() + patienceMs);
     const sinkCost = await cost(sink.child, sinkMs, options);
     const results = await readResults(kafka, admin, topics.RESULTS_TOPIC);
     const expected = expectedRows({ ...setting, startMs });
@@ -72,7 +78,7 @@ export async function runEmission(
       writes: sinkSaid.documents,
       documents: documents.size,
       mostWaiting,
-      behindMs: Math.max(0, doneMs - lastSentMs),
+      behindMs: Math.max(0, doneMs - fromMs),
       processor: processorCost,
       sink: sinkCost,
       load,
@@ -96,7 +102,7 @@ function note(said: SinkSaid, message: unknown): void {
 
 /** @returns when nothing waits any more, epoch ms */
 async function drained(said: SinkSaid, deadlineMs: number): Promise<number> {
-  while (said.waiting > 0) {
+  while (said.waiting > 0 || said.documents === 0) {
     if (Date.now() > deadlineMs)
       throw new Error(`the sink is ${said.waiting} results behind after ${patienceMs / 1_000} s`);
     await until(Date.now() + lookMs);

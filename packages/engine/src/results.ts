@@ -31,8 +31,10 @@ export type ResultColumns = {
   maxima: Float64Array[];
 };
 
-/** Few rows at first: columns of up to 64 bytes cost no buffer of their own, and most beats have no more to say. */
-export function createResults(sumCount: number, maxCount = 0, capacity = 8): ResultColumns {
+/** Columns of up to 64 bytes cost no buffer of their own, and most beats have no more to say. */
+export const fewRows = 8;
+
+export function createResults(sumCount: number, maxCount = 0, capacity = fewRows): ResultColumns {
   return {
     count: 0,
     keyBytes: new Uint8Array(capacity * 16),

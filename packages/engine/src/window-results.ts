@@ -1,5 +1,11 @@
 import { cell, type Pane } from "./pane.ts";
-import { appendResult, createResults, type ResultColumns, resultStatuses } from "./results.ts";
+import {
+  appendResult,
+  createResults,
+  fewRows,
+  type ResultColumns,
+  resultStatuses,
+} from "./results.ts";
 import type { WindowedJob } from "./windowed-job.ts";
 import type { KeyDictionary } from "./key-dictionary.ts";
 import type { EpochMs } from "./window.ts";
@@ -8,6 +14,9 @@ import type { EpochMs } from "./window.ts";
 export const early: number = resultStatuses.indexOf("early");
 export const final: number = resultStatuses.indexOf("final");
 export const corrected: number = resultStatuses.indexOf("corrected");
+
+/** Rows; a megabyte of columns. A window that closes with more grows them as it goes. */
+const mostRoom = 8_192;
 
 type WindowState = {
   readonly keys: KeyDictionary;
@@ -89,10 +98,11 @@ export class WindowResults {
     }
   }
 
-  /** The rows so far; the next ones go into new columns. */
+  /** The rows so far; the next ones go into new columns, with room for as many: one beat is like the one before. */
   take(): ResultColumns {
     const taken = this.columns;
-    this.columns = createResults(this.#job.sumCount, this.#job.maxCount);
+    const { sumCount, maxCount } = this.#job;
+    this.columns = createResults(sumCount, maxCount, roomAfter(taken.count));
     return taken;
   }
 
@@ -141,6 +151,11 @@ export class WindowResults {
       if (index >= 0) addCell(columns, row, pane, index * pane.stride);
     }
   }
+}
+
+/** Columns that turn out too short are copied, again and again. */
+function roomAfter(rows: number): number {
+  return rows <= fewRows ? fewRows : Math.min(rows + (rows >>> 2), mostRoom);
 }
 
 function lastChange(panes: readonly Pane[], key: number): number {
