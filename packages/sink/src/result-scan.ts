@@ -23,6 +23,10 @@ export type ScannedResult = {
   keyEnd: number;
 };
 
+export function createScanned(): ScannedResult {
+  return { windowStart: 0, windowEnd: 0, slot: 0, epoch: 0, step: 0, keyStart: 0, keyEnd: 0 };
+}
+
 /**
  * Looks through the value between the cursor's position and its end without making anything of it.
  *

@@ -8,20 +8,12 @@ import { frameBytes, frameSchemaId } from "@adstream/kafka/wire-format";
 
 import type { SourceRecord } from "./intake-queue.ts";
 import { type ResultRows, rowNames } from "./result-rows.ts";
-import type { ScannedResult } from "./result-scan.ts";
+import { createScanned } from "./result-scan.ts";
 import type { ResultWriter } from "./result-writers.ts";
 
 /** Used again for each batch: what lasts is copied. */
 const frames = createColumns(0);
-const scanned: ScannedResult = {
-  windowStart: 0,
-  windowEnd: 0,
-  slot: 0,
-  epoch: 0,
-  step: 0,
-  keyStart: 0,
-  keyEnd: 0,
-};
+const scanned = createScanned();
 
 /**
  * The rows of a batch whose records at or after `fromOffset` are all sound results of one writer, without making any.

@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { resultParser } from "../src/parse-result.ts";
-import { composeResultScan, type ResultScan, type ScannedResult } from "../src/result-scan.ts";
+import { composeResultScan, createScanned, type ResultScan } from "../src/result-scan.ts";
 import { adResult, hostileAdIds } from "./fakes/ad-results.ts";
 
 const codec = avroCodec(adStatsSchema, { bigintFields: ["version"] });
@@ -22,15 +22,7 @@ function composed(schema = adStatsSchema, shape = adStatsShape): ResultScan {
 
 /** @returns what the scan says of a sound result, undefined where it does not know */
 function scanned(bytes: Uint8Array, scan = composed()): object | undefined {
-  const into: ScannedResult = {
-    windowStart: 0,
-    windowEnd: 0,
-    slot: 0,
-    epoch: 0,
-    step: 0,
-    keyStart: 0,
-    keyEnd: 0,
-  };
+  const into = createScanned();
   if (!scan(createCursor(bytes), into)) return undefined;
   const { windowStart, slot, epoch, step, keyStart, keyEnd } = into;
   const key = Buffer.from(bytes).toString("latin1", keyStart, keyEnd);
