@@ -140,7 +140,7 @@ function over(signal: AbortSignal | undefined): boolean {
 }
 
 /**
- * One attempt; kafkajs gives up after about 30 s.
+ * One attempt; where a broker takes the connection and no more, kafkajs gives up after about two minutes.
  * @throws {StreamError} SERVER_UNAVAILABLE (retry) naming the brokers, NOT_AUTHORIZED
  */
 export async function connectOnce(

@@ -35,14 +35,12 @@ export function createScanned(): ScannedResult {
  */
 export type ResultScan = (cursor: ByteCursor, into: ScannedResult) => boolean;
 
-type FieldScan = ResultScan;
-
 /** @returns undefined for a writer's schema with other fields than the results of this job have */
 export function composeResultScan(schemaText: string, shape: ResultShape): ResultScan | undefined {
   const schema = parseAvroSchema(schemaText);
   const rules = fieldRules(shape);
   if (schema.kind !== "record" || schema.fields.length !== rules.size) return undefined;
-  const steps: FieldScan[] = [];
+  const steps: ResultScan[] = [];
   for (const field of schema.fields) {
     const rule = rules.get(field.name);
     if (rule === undefined || !fits(field, rule.kind)) return undefined;
@@ -56,7 +54,7 @@ export function composeResultScan(schemaText: string, shape: ResultShape): Resul
   };
 }
 
-type FieldRule = { readonly kind: AvroType["kind"]; readonly scan: FieldScan };
+type FieldRule = { readonly kind: AvroType["kind"]; readonly scan: ResultScan };
 
 /** One for each field of `resultSchema`, with the rules of `resultParser`. */
 function fieldRules({ key, figures }: ResultShape): ReadonlyMap<string, FieldRule> {
