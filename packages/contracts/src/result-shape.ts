@@ -60,6 +60,16 @@ export type Result = {
   readonly [field: string]: string | number | bigint;
 };
 
+const bitsBelowEpoch = 48;
+
+/** What a version is made of: `epoch << 48 | w`; both are exact as numbers. */
+export function versionParts(version: bigint): { readonly epoch: number; readonly w: number } {
+  return {
+    epoch: Number(version >> BigInt(bitsBelowEpoch)),
+    w: Number(BigInt.asUintN(bitsBelowEpoch, version)),
+  };
+}
+
 /** Avro schema of the results, for the registry. */
 export function resultSchema({ record, doc, key, figures }: ResultShape): string {
   const time = { type: "long", logicalType: "timestamp-millis" };

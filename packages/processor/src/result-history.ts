@@ -1,4 +1,4 @@
-import { resultSchema } from "@adstream/contracts/result-shape";
+import { resultSchema, versionParts } from "@adstream/contracts/result-shape";
 import type { PublishedSlot, ResultHistory } from "@adstream/engine/result-history";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { frameBytes } from "@adstream/kafka/wire-format";
@@ -23,8 +23,6 @@ export type ReadResults = (
 /** Avro bytes -> what the job says about its own results; throws or undefined for what is none. */
 export type ResultDecoder = (payload: Uint8Array) => PublishedResult | undefined;
 
-const epochBits = 48n;
-
 /** Looks back at what was published. Several tasks that ask for their newest epoch at a time share one reading. */
 export function resultHistory(read: ReadResults, decode: ResultDecoder): ResultHistory {
   /** @returns whether every record was there and readable */
@@ -44,7 +42,7 @@ export function resultHistory(read: ReadResults, decode: ResultDecoder): ResultH
   const readEpochs = async (): Promise<{ newest: Map<number, number>; complete: boolean }> => {
     const newest = new Map<number, number>();
     const complete = await readAll(0, ({ slot, version }) => {
-      const epoch = Number(version >> epochBits);
+      const { epoch } = versionParts(version);
       if (epoch >= (newest.get(slot) ?? 0)) newest.set(slot, epoch);
     });
     return { newest, complete };
@@ -54,8 +52,8 @@ export function resultHistory(read: ReadResults, decode: ResultDecoder): ResultH
       const slots = new Map<string, PublishedSlot>();
       const complete = await readAll(sinceMs, (result) => {
         const { slot, version, key, windowStart, windowEnd } = result;
-        const w = BigInt.asUintN(Number(epochBits), version);
-        const wanted = version >> epochBits < BigInt(belowEpoch) && w > BigInt(above);
+        const { epoch, w } = versionParts(version);
+        const wanted = epoch < belowEpoch && w > above;
         if (slot !== partition || !wanted) return;
         slots.set(`${windowStart}/${key}`, { key: Buffer.from(key), windowStart, windowEnd });
       });

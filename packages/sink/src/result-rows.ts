@@ -1,4 +1,4 @@
-import type { Result } from "@adstream/contracts/result-shape";
+import { type Result, versionParts } from "@adstream/contracts/result-shape";
 
 import type { SourceRecord } from "./intake-queue.ts";
 
@@ -19,8 +19,6 @@ export type ResultRows = {
   /** As it was on the results topic. */
   record(row: number): SourceRecord;
 };
-
-const stepBits = 48;
 
 /** Whether row `row` of `rows` has a higher version than row `other` of `others`. */
 export function isNewer(rows: ResultRows, row: number, others: ResultRows, other: number): boolean {
@@ -51,8 +49,8 @@ export function decodedRows(
     names: results.map(({ window_start: start, slot, [keyField]: key }) =>
       name(start, slot, String(key)),
     ),
-    epochs: Int32Array.from(results, ({ version }) => Number(version >> BigInt(stepBits))),
-    steps: Float64Array.from(results, ({ version }) => Number(BigInt.asUintN(stepBits, version))),
+    epochs: Int32Array.from(results, ({ version }) => versionParts(version).epoch),
+    steps: Float64Array.from(results, ({ version }) => versionParts(version).w),
     buffer: records.find(({ value }) => value !== null)?.value?.buffer,
     result: (row) => at(results, row),
     record: (row) => at(records, row),
