@@ -71,7 +71,18 @@ export async function fillTopic(options: FillOptions): Promise<Filled> {
   }
   for (const produce of ready) await sockets.send(produce);
   await sockets.flush();
+  await assertKept(options.admin, topic, options.events + partitions);
   return { expected: oracle.rows(), records: options.events + partitions, bytes };
+}
+
+/** @throws {Error} when the broker has let go of records by now: no client could read them all */
+async function assertKept(admin: Admin, topic: string, records: number): Promise<void> {
+  const offsets = await admin.fetchTopicOffsets(topic);
+  const kept = offsets.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+  if (kept === records) return;
+  throw new Error(
+    `${topic}: the broker keeps ${kept} of ${records} records; use fewer --events, or a broker that retains more`,
+  );
 }
 
 /** Confluent's frame and the Avro datum, by avsc: what other people's producers write. */

@@ -26,15 +26,28 @@ const openRegistry = {
   SCHEMA_REGISTRY_PASSWORD_FILE: "",
 };
 
-/** Servers that `env` names; the others are embedded, in a process of its own. */
-export async function openServers({ mongo = false, env = process.env } = {}): Promise<Servers> {
+/** What the embedded Kafka keeps of a partition: a benchmark reads all that it filled in. */
+const retentionBytes = 4 * 1024 ** 3;
+
+/**
+ * Servers that `env` names; the others are embedded, in a process of its own.
+ *
+ * @param initialRebalanceDelayMs how long the embedded Kafka waits for the other members of a group that starts
+ */
+export async function openServers({
+  mongo = false,
+  env = process.env,
+  initialRebalanceDelayMs = 0,
+} = {}): Promise<Servers> {
   const {
     KAFKA_BROKERS: brokers = "",
     SCHEMA_REGISTRY_URL: registry = "",
     MONGODB_URL: mongodb = "",
   } = env;
   const lacking = brokers === "" || registry === "" || (mongo && mongodb === "");
-  const embedded = lacking ? await startDevstackProcess({ detached: true }) : undefined;
+  const embedded = lacking
+    ? await startDevstackProcess({ detached: true, initialRebalanceDelayMs, retentionBytes })
+    : undefined;
   const environment = {
     ...plainKafka,
     ...openRegistry,

@@ -16,14 +16,24 @@ const program = fileURLToPath(new URL("main.ts", import.meta.url));
  * Starts the embedded servers. What they say to standard error goes to this process's own.
  *
  * @param detached true: Ctrl-C in a terminal does not reach them
+ * @param initialRebalanceDelayMs how long the first member of a group waits for others; 0 when left out
+ * @param retentionBytes what Kafka keeps of a partition; 256 MiB when left out
  * @throws {Error} when they end before they are ready
  */
 export async function startDevstackProcess({
   detached,
+  initialRebalanceDelayMs,
+  retentionBytes,
 }: {
   readonly detached: boolean;
+  readonly initialRebalanceDelayMs?: number | undefined;
+  readonly retentionBytes?: number | undefined;
 }): Promise<DevstackProcess> {
-  const child = spawn(process.execPath, [program], {
+  const flags = Object.entries({
+    "initial-rebalance-delay-ms": initialRebalanceDelayMs,
+    "retention-bytes": retentionBytes,
+  }).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}=${value}`]));
+  const child = spawn(process.execPath, [program, ...flags], {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     detached,
   });

@@ -58,6 +58,8 @@ function readOptions(): DevstackOptions {
       "registry-port": { type: "string" },
       "mongo-port": { type: "string" },
       data: { type: "string" },
+      "initial-rebalance-delay-ms": { type: "string" },
+      "retention-bytes": { type: "string" },
     },
   });
   return {
@@ -67,6 +69,11 @@ function readOptions(): DevstackOptions {
       mongo: port("--mongo-port", values["mongo-port"]),
     },
     dataDirectory: values.data,
+    initialRebalanceDelayMs: count(
+      "--initial-rebalance-delay-ms",
+      values["initial-rebalance-delay-ms"],
+    ),
+    retentionBytes: count("--retention-bytes", values["retention-bytes"]),
     log: (line) => process.stderr.write(`${line}\n`),
   };
 }
@@ -76,6 +83,13 @@ function port(flag: string, text: string | undefined): number | undefined {
   const number = Number(text);
   if (/^\d{1,5}$/.test(text) && number < 2 ** 16) return number;
   throw new RangeError(`${flag} ${text} is not a port between 0 and 65535`);
+}
+
+function count(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(number)) return number;
+  throw new RangeError(`${flag} ${text} is not a whole number`);
 }
 
 function print(line: string): void {

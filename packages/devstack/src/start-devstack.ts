@@ -20,6 +20,10 @@ export type DevstackOptions = {
   readonly dataDirectory?: string | undefined;
   /** Kafka refuses shorter session time-outs; its own 6 s when absent. */
   readonly minSessionTimeoutMs?: number | undefined;
+  /** How long the first member of a group waits for others; 0 when absent. */
+  readonly initialRebalanceDelayMs?: number | undefined;
+  /** What Kafka keeps of a partition; 256 MiB when absent. */
+  readonly retentionBytes?: number | undefined;
   readonly log?: ((line: string) => void) | undefined;
 };
 
@@ -46,7 +50,8 @@ export type Devstack = AsyncDisposable & {
  * @throws Error EADDRINUSE when a port is taken, ELOCKED when another process has the data directory
  */
 export async function startDevstack(options: DevstackOptions = {}): Promise<Devstack> {
-  const { host = "127.0.0.1", ports = {}, dataDirectory, minSessionTimeoutMs, log } = options;
+  const { host = "127.0.0.1", ports = {}, dataDirectory, log } = options;
+  const { minSessionTimeoutMs, initialRebalanceDelayMs, retentionBytes } = options;
   const keptAs = (name: string): string | undefined => dataDirectory && join(dataDirectory, name);
   await using opening = new AsyncDisposableStack();
   if (dataDirectory !== undefined) opening.use(lockDirectory(dataDirectory));
@@ -56,6 +61,8 @@ export async function startDevstack(options: DevstackOptions = {}): Promise<Devs
       port: ports.kafka ?? 0,
       ...(dataDirectory !== undefined && { dataDirectory: join(dataDirectory, "kafka") }),
       ...(minSessionTimeoutMs !== undefined && { minSessionTimeoutMs }),
+      ...(initialRebalanceDelayMs !== undefined && { initialRebalanceDelayMs }),
+      ...(retentionBytes !== undefined && { retentionBytes }),
       ...(log !== undefined && {
         log: (text, fields) => log(`kafka: ${text} ${inspect(fields, { breakLength: Infinity })}`),
       }),

@@ -8,6 +8,8 @@ export class Roster {
   readonly #members = new Map<string, Member>();
   /** Ids given out whose owners have not joined yet: a rebalance waits for them. */
   readonly #expected = new Map<string, Cancel>();
+  /** While more members are waited for. */
+  #cancelWait: Cancel | undefined;
   readonly #clock: BrokerClock;
   readonly #expired: (member: Member) => void;
 
@@ -64,8 +66,18 @@ export class Roster {
     return this.#expected.delete(memberId);
   }
 
+  /** Waits for members nobody knows of yet; `over` is called when the time has passed. */
+  waitForMore(delayMs: number, over: () => void): void {
+    this.#cancelWait?.();
+    this.#cancelWait = this.#clock.after(delayMs, () => {
+      this.#cancelWait = undefined;
+      over();
+    });
+  }
+
   /** True when nobody has to be waited for to complete a rebalance. */
   get complete(): boolean {
+    if (this.#cancelWait !== undefined) return false;
     return this.#expected.size === 0 && this.members.every(({ join }) => join !== undefined);
   }
 
@@ -101,6 +113,7 @@ export class Roster {
 
   /** Stops all timers. */
   close(): void {
+    this.#cancelWait?.();
     for (const cancel of this.#expected.values()) cancel();
     for (const member of this.#members.values()) member.cancelSession();
   }

@@ -1,4 +1,4 @@
-import type { BrokerClock, Cancel } from "./clock.ts";
+import type { Cancel } from "./clock.ts";
 import { ErrorCode } from "./error-codes.ts";
 import {
   createMember,
@@ -8,15 +8,8 @@ import {
   sameProtocols,
 } from "./group-member.ts";
 import type { JoinRequest, JoinResult, Member, Speaker, SyncResult } from "./group-member.ts";
+import type { GroupPorts, GroupState } from "./group-ports.ts";
 import { Roster } from "./group-roster.ts";
-
-export type GroupState = "Empty" | "PreparingRebalance" | "CompletingRebalance" | "Stable";
-
-export type GroupPorts = {
-  readonly clock: BrokerClock;
-  /** A new member id that nobody has had before. */
-  readonly nextMemberId: (clientId: string) => string;
-};
 
 /**
  * One consumer group under the classic protocol, as Kafka's coordinator keeps it:
@@ -26,7 +19,7 @@ export type GroupPorts = {
  *                   └──── join, leave, session or rebalance time-out, new metadata ──────┘
  *
  * Joins wait until every known member has joined again or the longest rebalance time-out has passed; those who did
- * not come are removed. A member that waits in a join or sync does not expire: the connection it waits on is its
+ * not come are removed. An empty group waits for more members first, if it is told to. A member that waits in a join or sync does not expire: the connection it waits on is its
  * heartbeat. Static members (KIP-345) come back under a new id without a rebalance while the group is stable.
  */
 export class Group {
@@ -159,6 +152,10 @@ export class Group {
 
   #enter(memberId: string, request: JoinRequest): Promise<JoinResult> {
     const member = createMember(memberId, request);
+    const { initialRebalanceDelayMs: delayMs } = this.#ports;
+    if (this.#state === "Empty" && delayMs > 0) {
+      this.#roster.waitForMore(delayMs, () => this.#completeWhenAllJoined());
+    }
     this.#roster.add(member);
     this.#protocolType = request.protocolType;
     return this.#awaitJoin(member);

@@ -2,14 +2,15 @@ import { randomUUID } from "node:crypto";
 import type { BrokerClock } from "./clock.ts";
 import { ErrorCode } from "./error-codes.ts";
 import { Group } from "./group.ts";
-import type { GroupPorts } from "./group.ts";
 import { refusedJoin } from "./group-member.ts";
 import type { JoinRequest, JoinResult } from "./group-member.ts";
+import type { GroupPorts } from "./group-ports.ts";
 import type { CommittedOffsets } from "./offsets.ts";
 
 export type GroupLimits = {
   readonly minSessionTimeoutMs: number;
   readonly maxSessionTimeoutMs: number;
+  readonly initialRebalanceDelayMs: number;
 };
 
 /** All consumer groups and their committed offsets. Groups are not kept over a restart: members join again. */
@@ -20,7 +21,11 @@ export class Groups {
   readonly #limits: GroupLimits;
 
   constructor(clock: BrokerClock, limits: GroupLimits, offsets: CommittedOffsets) {
-    this.#ports = { clock, nextMemberId: (clientId) => `${clientId}-${randomUUID()}` };
+    this.#ports = {
+      clock,
+      nextMemberId: (clientId) => `${clientId}-${randomUUID()}`,
+      initialRebalanceDelayMs: limits.initialRebalanceDelayMs,
+    };
     this.#limits = limits;
     this.offsets = offsets;
   }

@@ -45,6 +45,8 @@ export type KafkaOptions = {
   readonly retentionBytes?: number;
   /** Shorter session time-outs are refused with error 26; 6000 when left out, as in Kafka. */
   readonly minSessionTimeoutMs?: number;
+  /** How long the first member of a group waits for others; 0 when left out (Kafka's own default is 3 s). */
+  readonly initialRebalanceDelayMs?: number;
   /** Faults from the first request on. */
   readonly faults?: Faults;
   readonly log?: BrokerLog;
@@ -157,6 +159,7 @@ function createBroker(
   const limits = {
     minSessionTimeoutMs: options.minSessionTimeoutMs ?? MIN_SESSION_TIMEOUT_MS,
     maxSessionTimeoutMs: MAX_SESSION_TIMEOUT_MS,
+    initialRebalanceDelayMs: options.initialRebalanceDelayMs ?? 0,
   };
   return {
     ...address,

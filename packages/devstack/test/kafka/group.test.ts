@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { ErrorCode } from "../../src/kafka/error-codes.ts";
 import { Group } from "../../src/kafka/group.ts";
 import type { JoinRequest, JoinResult, SyncResult } from "../../src/kafka/group-member.ts";
 import { ManualClock } from "./manual-clock.ts";
@@ -11,9 +12,10 @@ class Harness {
   readonly group: Group;
   #ids = 0;
 
-  constructor() {
+  constructor(initialRebalanceDelayMs = 0) {
     const nextMemberId = (): string => `m${++this.#ids}`;
-    this.group = new Group("g", { clock: this.clock, nextMemberId });
+    const { clock } = this;
+    this.group = new Group("g", { clock, nextMemberId, initialRebalanceDelayMs });
   }
 
   join(change: Partial<JoinRequest> = {}): Promise<JoinResult> {
@@ -74,6 +76,30 @@ describe("joining", () => {
       assignment: Buffer.from("all"),
     });
     expect(harness.group.state).toBe("Stable");
+  });
+
+  test("an empty group waits for members that start together, and divides once", async () => {
+    const harness = new Harness(3_000);
+    const first = harness.join();
+    harness.clock.advance(2_999);
+    const second = harness.join();
+    expect(harness.group.state).toBe("PreparingRebalance");
+    harness.clock.advance(1);
+    expect((await first).members.map(({ memberId }) => memberId)).toEqual(["m1", "m2"]);
+    expect(await second).toMatchObject({ generation: 1, leaderId: "m1" });
+    // The group is not empty any more: who comes now is not waited for.
+    const third = harness.join();
+    await Promise.all(["m1", "m2"].map((memberId) => harness.join({ memberId })));
+    expect(await third).toMatchObject({ generation: 2 });
+  });
+
+  test("who leaves while more members are waited for leaves an empty group", async () => {
+    const harness = new Harness(3_000);
+    const joined = harness.join();
+    expect(harness.group.leave("m1", null)).toBe(0);
+    expect((await joined).errorCode).toBe(ErrorCode.unknownMemberId);
+    harness.clock.advance(3_000);
+    expect(harness.group.state).toBe("Empty");
   });
 
   test("a second member makes a new generation once the first has joined again", async () => {
