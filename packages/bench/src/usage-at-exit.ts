@@ -9,7 +9,11 @@ const usagePipe = 4;
 process.once("exit", () => {
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
   const cpuMs = (userCPUTime + systemCPUTime) / 1_000;
-  writeSync(usagePipe, JSON.stringify({ cpuMs, peakRssKiB: peakRssKiB() ?? maxRSS }));
+  try {
+    writeSync(usagePipe, JSON.stringify({ cpuMs, peakRssKiB: peakRssKiB() ?? maxRSS }));
+  } catch {
+    // The benchmark is gone. An error here would call off the exit where somebody listens for uncaught ones.
+  }
 });
 
 function peakRssKiB(): number | undefined {
