@@ -91,9 +91,24 @@ export class KeyDictionary {
     return touched;
   }
 
+  /** Bytes of all keys, one behind the other; others once a key was added. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Where a key begins within `bytes`. */
+  start(id: number): number {
+    return this.#ends[id] ?? 0;
+  }
+
+  /** Where it ends. */
+  end(id: number): number {
+    return this.#ends[id + 1] ?? 0;
+  }
+
   /** Bytes of a key, a view that stays valid until keys are reclaimed. */
   key(id: number): Uint8Array {
-    return this.#bytes.subarray(this.#ends[id], this.#ends[id + 1]);
+    return this.#bytes.subarray(this.start(id), this.end(id));
   }
 
   /**

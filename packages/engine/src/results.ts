@@ -1,3 +1,5 @@
+import { copyBytes } from "./copy-bytes.ts";
+
 /** Never renumber: results on the wire are named, but checkpoints and tests hold the numbers. */
 export const resultStatuses = ["early", "final", "corrected"] as const;
 export type ResultStatus = (typeof resultStatuses)[number];
@@ -51,25 +53,35 @@ export function createResults(sumCount: number, maxCount = 0, capacity = fewRows
   };
 }
 
-/** Bytes of row `row`'s key, a view. */
-export function resultKey(results: ResultColumns, row: number): Uint8Array {
-  const start = row === 0 ? 0 : (results.keyEnd[row - 1] ?? 0);
-  return results.keyBytes.subarray(start, results.keyEnd[row]);
+/** Where the key of row `row` begins in `keyBytes`. */
+export function keyStartOf(results: ResultColumns, row: number): number {
+  return row === 0 ? 0 : (results.keyEnd[row - 1] ?? 0);
 }
 
-/** Appends a row with its key and returns its index; the caller fills the other columns of that row. */
-export function appendResult(results: ResultColumns, key: Uint8Array): number {
+/** Bytes of row `row`'s key, a view. */
+export function resultKey(results: ResultColumns, row: number): Uint8Array {
+  return results.keyBytes.subarray(keyStartOf(results, row), results.keyEnd[row]);
+}
+
+/**
+ * Appends a row with the key `bytes[start .. end)` and returns its index; the caller fills the other columns of that row.
+ */
+export function appendResult(
+  results: ResultColumns,
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+): number {
   const row = results.count;
   if (row === results.keyEnd.length) growRows(results);
-  const start = row === 0 ? 0 : (results.keyEnd[row - 1] ?? 0);
-  const end = start + key.length;
-  if (end > results.keyBytes.length) {
-    const bytes = new Uint8Array(Math.max(end, results.keyBytes.length * 2));
-    bytes.set(results.keyBytes);
-    results.keyBytes = bytes;
+  const keyStart = keyStartOf(results, row);
+  const keyEnd = keyStart + end - start;
+  if (keyEnd > results.keyBytes.length) {
+    const grown = new Uint8Array(Math.max(keyEnd, results.keyBytes.length * 2));
+    grown.set(results.keyBytes);
+    results.keyBytes = grown;
   }
-  results.keyBytes.set(key, start);
-  results.keyEnd[row] = end;
+  results.keyEnd[row] = copyBytes(bytes, start, end, results.keyBytes, keyStart);
   results.count = row + 1;
   return row;
 }

@@ -45,8 +45,7 @@ export class WindowResults {
     for (const pane of panes) {
       for (let index = 0; index < pane.count; index++) {
         const key = pane.keys[index] ?? 0;
-        if (this.#firstSeen(key))
-          this.#add(start, state.keys.key(key), key, panes, status, version);
+        if (this.#firstSeen(key)) this.#add(start, state.keys, key, panes, status, version);
       }
     }
   }
@@ -70,7 +69,7 @@ export class WindowResults {
         if (!this.#firstSeen(key)) continue;
         const changed = lastChange(panes, key);
         if (changed < touchedFrom || 2 * changed <= closedAt) continue;
-        this.#add(start, state.keys.key(key), key, panes, status, 2 * changed);
+        this.#add(start, state.keys, key, panes, status, 2 * changed);
       }
     }
   }
@@ -93,7 +92,7 @@ export class WindowResults {
             : changed > closedAt
               ? [corrected, changed]
               : [final, closedAt];
-        this.#add(start, state.keys.key(key), key, panes, status, version);
+        this.#add(start, state.keys, key, panes, status, version);
       }
     }
   }
@@ -131,14 +130,14 @@ export class WindowResults {
 
   #add(
     start: EpochMs,
-    keyBytes: Uint8Array,
+    keys: KeyDictionary,
     key: number,
     panes: readonly Pane[],
     status: number,
     version: number,
   ): void {
     const { columns } = this;
-    const row = appendResult(columns, keyBytes);
+    const row = appendResult(columns, keys.bytes, keys.start(key), keys.end(key));
     columns.windowStart[row] = start;
     columns.windowEnd[row] = start + this.#job.window.sizeMs;
     columns.status[row] = status;

@@ -5,14 +5,18 @@ const multiplier = 0x5bd1e995;
  * The partition of a key, as Java's producer and kafkajs choose it: murmur2 of the bytes, without its sign bit.
  *
  * kafkajs' own makes some twenty objects of 64-bit arithmetic for it, 5 KB a key.
+ * @param keyBytes of the key, from its start
  */
-export function keyPartition(key: Uint8Array, partitions: number): number {
-  return (murmur2(key) & 0x7fff_ffff) % partitions;
+export function keyPartition(
+  key: Uint8Array,
+  partitions: number,
+  keyBytes: number = key.length,
+): number {
+  return (murmur2(key, keyBytes) & 0x7fff_ffff) % partitions;
 }
 
 /** MurmurHash2 (Austin Appleby) with Kafka's seed, as a signed 32-bit integer. */
-function murmur2(bytes: Uint8Array): number {
-  const { length } = bytes;
+function murmur2(bytes: Uint8Array, length: number): number {
   const wordsEnd = length & ~3;
   let hash = seed ^ length;
   for (let at = 0; at < wordsEnd; at += 4) {

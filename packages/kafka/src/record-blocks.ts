@@ -1,3 +1,5 @@
+import { copyBytes } from "@adstream/engine/copy-bytes";
+
 import type { OutgoingRecord } from "./outgoing-records.ts";
 import { keyPartition } from "./key-partition.ts";
 
@@ -58,15 +60,21 @@ export class RecordBlocks {
   /**
    * The key decides the partition, as `keyPartition` says. The bytes are copied.
    * @param valueBytes of the value, from its start: a view of so much costs more than the copy
+   * @param keyBytes of the key, likewise
    */
-  append(key: Uint8Array, value: Uint8Array | null, valueBytes = value?.length ?? 0): void {
-    const block = this.#blocks[keyPartition(key, this.#blocks.length)];
+  append(
+    key: Uint8Array,
+    value: Uint8Array | null,
+    valueBytes = value?.length ?? 0,
+    keyBytes = key.length,
+  ): void {
+    const block = this.#blocks[keyPartition(key, this.#blocks.length, keyBytes)];
     if (block === undefined) return;
     const sizeBytes =
       3 + // attributes, timestamp delta 0, no headers
       varintBytes(block.records) +
-      varintBytes(key.length) +
-      key.length +
+      varintBytes(keyBytes) +
+      keyBytes +
       varintBytes(value === null ? -1 : valueBytes) +
       valueBytes;
     reserve(block, sizeBytes + maxOverheadBytes);
@@ -75,10 +83,10 @@ export class RecordBlocks {
     buffer[at++] = 0;
     buffer[at++] = 0;
     at = writeVarint(buffer, at, block.records);
-    at = writeVarint(buffer, at, key.length);
-    at = copyInto(buffer, at, key, key.length);
+    at = writeVarint(buffer, at, keyBytes);
+    at = copyBytes(key, 0, keyBytes, buffer, at);
     at = writeVarint(buffer, at, value === null ? -1 : valueBytes);
-    if (value !== null) at = copyInto(buffer, at, value, valueBytes);
+    if (value !== null) at = copyBytes(value, 0, valueBytes, buffer, at);
     buffer[at++] = 0;
     block.size = at;
     block.records++;
@@ -125,15 +133,6 @@ function reserve(block: Block, bytes: number): void {
   const grown = Buffer.allocUnsafe(2 ** Math.ceil(Math.log2(needed)));
   block.buffer.copy(grown, 0, 0, block.size);
   block.buffer = grown;
-}
-
-/** A call into the runtime costs as much as some dozen bytes here. */
-const shortBytes = 128;
-
-function copyInto(into: Buffer, position: number, bytes: Uint8Array, count: number): number {
-  if (count > shortBytes) into.set(bytes.subarray(0, count), position);
-  else for (let index = 0; index < count; index++) into[position + index] = bytes[index] ?? 0;
-  return position + count;
 }
 
 /** Zigzag: even numbers are the positive ones. */

@@ -1,13 +1,13 @@
 import type { Publisher } from "@adstream/kafka/publisher";
 import type { RecordBlocks } from "@adstream/kafka/record-blocks";
+import type { WrittenResult } from "./result-bytes.ts";
 
 /** Records of one topic on their way to the log. */
 export type ResultBlocks = {
-  /**
-   * Appends one record; order is kept within a key. Waits while what is on its way and what waits fill their blocks.
-   * @throws {StreamError} as `flushed` does
-   */
-  append(key: Uint8Array, value: Uint8Array): Promise<void> | undefined;
+  /** Whether what waits fills its blocks: `flushed` comes before the next `append`. */
+  readonly full: boolean;
+  /** Appends one record, whose bytes are copied; order is kept within a key. */
+  append(result: WrittenResult): void;
   /**
    * Resolves when all that was appended before is acknowledged.
    * @throws {StreamError} as `Publisher.publishBlocks`; what was appended before is given up then
@@ -56,16 +56,12 @@ export async function openResultBlocks(
     return next;
   }
 
-  async function appendWithRoom(key: Uint8Array, value: Uint8Array): Promise<void> {
-    while (filling.full) await flushed();
-    filling.append(key, value);
-  }
-
   return {
-    append(key, value) {
-      if (filling.full) return appendWithRoom(key, value);
-      filling.append(key, value);
-      return undefined;
+    get full() {
+      return filling.full;
+    },
+    append({ key, keyBytes, value, valueBytes }) {
+      filling.append(key, value, valueBytes, keyBytes);
     },
     flushed,
   };

@@ -1,21 +1,26 @@
 import { documentId } from "@adstream/contracts/documents";
+import { copyBytes } from "@adstream/engine/copy-bytes";
 import { StreamError } from "@adstream/engine/errors";
 import type { TaskOutput } from "@adstream/engine/ports";
-import { resultKey } from "@adstream/engine/results";
+import { keyStartOf } from "@adstream/engine/results";
 import { writeVarlong, writeVarlong48 } from "@adstream/kafka/varlong-bytes";
 import { writeFrame } from "@adstream/kafka/wire-format";
 import type { Job } from "./job.ts";
 import { jobColumns } from "./job-columns.ts";
 
+/** A result in memory that the next one is written to: the first bytes of `key` and `value`. A view of them costs more. */
+export type WrittenResult = {
+  readonly key: Uint8Array;
+  keyBytes: number;
+  readonly value: Uint8Array;
+  valueBytes: number;
+};
+
 /**
- * Writes row `row` of a task's results as a record of the results topic; equal versions give equal bytes. What it returns
- * are views of memory that the next call writes over.
+ * Writes row `row` of a task's results as a record of the results topic; equal versions give equal bytes.
  * @throws {StreamError} VALUE_UNREADABLE when a number is none of its field's type
  */
-export type ResultBytes = (
-  output: TaskOutput,
-  row: number,
-) => { readonly key: Uint8Array; readonly value: Uint8Array };
+export type ResultBytes = (output: TaskOutput, row: number) => Readonly<WrittenResult>;
 
 type FigureColumn = { readonly name: string; readonly column: number; readonly whole: boolean };
 
@@ -37,15 +42,15 @@ export function resultBytes(job: Job, schemaId: number): ResultBytes {
   const value = Buffer.allocUnsafe(roomBytes);
   const key = Buffer.allocUnsafe(roomBytes);
   const start = writeFrame(value, schemaId);
+  const written: WrittenResult = { key, keyBytes: 0, value, valueBytes: 0 };
   let window = { start: Number.NaN, bytes: 0 };
 
   /** Results come window by window: the part of the document's id that names the window stays. */
-  function writeKey(windowStart: number, keyBytes: Uint8Array): number {
+  function writeWindow(windowStart: number): number {
     if (windowStart !== window.start) {
       window = { start: windowStart, bytes: key.write(documentId(windowStart, "")) };
     }
-    key.set(keyBytes, window.bytes);
-    return window.bytes + keyBytes.length;
+    return window.bytes;
   }
 
   function writeFigures(
@@ -64,10 +69,13 @@ export function resultBytes(job: Job, schemaId: number): ResultBytes {
 
   return ({ results, partition, jobEpoch }, row) => {
     const windowStart = results.windowStart[row] ?? 0;
-    const keyBytes = resultKey(results, row);
-    let at = writeVarlong(value, start, keyBytes.length);
-    value.set(keyBytes, at);
-    at = writeLong(value, at + keyBytes.length, windowStart, "window_start");
+    const { keyBytes } = results;
+    const keyStart = keyStartOf(results, row);
+    const keyEnd = results.keyEnd[row] ?? 0;
+    written.keyBytes = copyBytes(keyBytes, keyStart, keyEnd, key, writeWindow(windowStart));
+    let at = writeVarlong(value, start, keyEnd - keyStart);
+    at = copyBytes(keyBytes, keyStart, keyEnd, value, at);
+    at = writeLong(value, at, windowStart, "window_start");
     at = writeLong(value, at, results.windowEnd[row] ?? 0, "window_end");
     at = writeVarlong(value, at, partition);
     at = writeVarlong48(value, at, jobEpoch, results.version[row] ?? 0);
@@ -76,9 +84,8 @@ export function resultBytes(job: Job, schemaId: number): ResultBytes {
     at = writeFigures(sums, results.sums, row, at);
     at = writeLong(value, at, results.maxEventTime[row] ?? 0, "max_event_time");
     at = writeLong(value, at, results.maxRecordTime[row] ?? -1, "max_record_time");
-    at = writeFigures(maxima, results.maxima, row, at);
-    const keyEnd = writeKey(windowStart, keyBytes);
-    return { key: key.subarray(0, keyEnd), value: value.subarray(0, at) };
+    written.valueBytes = writeFigures(maxima, results.maxima, row, at);
+    return written;
   };
 }
 

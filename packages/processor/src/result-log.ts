@@ -29,9 +29,9 @@ export function resultLog(
     const { count } = output.results;
     const blocks = await openBlocks();
     for (let row = 0; row < count; row++) {
-      const { key, value } = write(output, row);
-      const waits = blocks.append(key, value);
-      if (waits !== undefined) await waits;
+      // Before it is written: all tasks write to the same memory.
+      while (blocks.full) await blocks.flushed();
+      blocks.append(write(output, row));
       if ((row + 1) % rowsPerPublish === 0) await blocks.flushed();
     }
     await blocks.flushed();

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import type { Job, Measure } from "../src/job.ts";
 import { jobColumns } from "../src/job-columns.ts";
 import { resultBytes } from "../src/result-bytes.ts";
-import { resultColumns } from "./fixture/result-columns.ts";
+import { resultColumns, writtenBytes } from "./fixture/result-columns.ts";
 
 const among = ["a", "b", "c"];
 const measures: readonly Measure[] = [
@@ -75,7 +75,7 @@ test("a result has its figures by name, wherever their columns are", () => {
     },
   ]);
   const output = { partition: 2, jobEpoch: 0, results, deadLetters: [], late: [] };
-  const { value } = resultBytes(job, 7)(output, 0);
+  const { value } = writtenBytes(resultBytes(job, 7)(output, 0));
   expect(avroCodec(resultSchema(job.result)).decode(value.subarray(frameBytes))).toEqual({
     who: "k",
     window_start: 60_000,

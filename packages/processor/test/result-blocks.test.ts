@@ -7,8 +7,10 @@ let sends: Send[];
 let blocks: ResultBlocks;
 
 const text = (bytes: Uint8Array | string): string => Buffer.from(bytes).toString();
-const append = (key: string, value = "v"): Promise<void> | undefined =>
-  blocks.append(Buffer.from(key), Buffer.from(value));
+const append = (key: string, value = "v"): void => {
+  const record = { key: Buffer.from(key), value: Buffer.from(value) };
+  blocks.append({ ...record, keyBytes: record.key.length, valueBytes: record.value.length });
+};
 /** Long enough for whatever is not held up. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -32,13 +34,13 @@ beforeEach(async () => {
 });
 
 test("what is published in one turn goes out together, and the next while it is on its way", async () => {
-  void append("a");
+  append("a");
   const first = blocks.flushed();
-  void append("b");
+  append("b");
   const second = blocks.flushed();
   await turns();
   expect(sends.map(({ keys }) => keys)).toEqual([["a", "b"]]);
-  void append("c");
+  append("c");
   const third = blocks.flushed();
   await turns();
   expect(sends).toHaveLength(1);
@@ -51,17 +53,17 @@ test("what is published in one turn goes out together, and the next while it is 
 });
 
 test("a refused send is told to all who are in it, and to nobody after them", async () => {
-  void append("a");
+  append("a");
   const refused = [blocks.flushed(), blocks.flushed()];
   await turns();
-  void append("b");
+  append("b");
   const after = blocks.flushed();
   sends[0]?.done.reject(new Error("refused"));
   for (const one of refused) await expect(one).rejects.toThrow("refused");
   await turns();
   sends[1]?.done.resolve();
   await after;
-  void append("c");
+  append("c");
   const later = blocks.flushed();
   await turns();
   expect(sends.map(({ keys }) => keys)).toEqual([["a"], ["b"], ["c"]]);
@@ -69,14 +71,16 @@ test("a refused send is told to all who are in it, and to nobody after them", as
   await later;
 });
 
-test("waits where the blocks are full", async () => {
-  expect(append("a", "x".repeat(600_000))).toBeUndefined();
-  const waiting = append("a", "y");
-  expect(waiting).toBeDefined();
+test("is full until what fills the blocks is on its way", async () => {
+  expect(blocks.full).toBe(false);
+  append("a", "x".repeat(600_000));
+  expect(blocks.full).toBe(true);
+  const sent = blocks.flushed();
   await turns();
-  expect(sends).toHaveLength(1);
+  expect(blocks.full).toBe(false);
+  append("a", "y");
   sends[0]?.done.resolve();
-  await waiting;
+  await sent;
   const rest = blocks.flushed();
   await turns();
   expect(sends.map(({ keys }) => keys)).toEqual([["a"], ["a"]]);

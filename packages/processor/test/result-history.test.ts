@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { adStats } from "../src/jobs/ad-stats.ts";
 import { resultBytes } from "../src/result-bytes.ts";
 import { publishedReader, resultHistory } from "../src/result-history.ts";
-import { resultColumns, type ResultRow } from "./fixture/result-columns.ts";
+import { resultColumns, type ResultRow, writtenBytes } from "./fixture/result-columns.ts";
 
 const write = resultBytes(adStats, 7);
 
@@ -26,7 +26,7 @@ function published(
   };
   const results = resultColumns([row]);
   const output = { partition: slot, jobEpoch, results, deadLetters: [], late: [] };
-  return Buffer.from(write(output, 0).value);
+  return writtenBytes(write(output, 0)).value;
 }
 
 function historyOf(values: readonly (Buffer | null)[], complete = true) {

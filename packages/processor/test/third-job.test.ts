@@ -16,6 +16,7 @@ import { jobColumns } from "../src/job-columns.ts";
 import { jobIdentity } from "../src/job-identity.ts";
 import { resultBytes } from "../src/result-bytes.ts";
 import { publishedReader } from "../src/result-history.ts";
+import { writtenBytes } from "./fixture/result-columns.ts";
 
 /** A job that nothing outside of this file knows: how late the trains of a line were. */
 const delays: Job = {
@@ -92,7 +93,7 @@ test.each<[string, RowsReader, (arrival: Arrival) => Buffer]>([
   const output = task.output(0, false);
   const write = resultBytes(delays, 7);
   const values = Array.from({ length: output.results.count }, (__, row) =>
-    Buffer.from(write(output, row).value).subarray(frameBytes),
+    writtenBytes(write(output, row)).value.subarray(frameBytes),
   );
   const published = publishedReader(delays);
   expect(values.map((value) => published(value)?.key)).toEqual(["S1", 'S"2']);
