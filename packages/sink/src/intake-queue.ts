@@ -1,6 +1,6 @@
 import type { Result } from "@adstream/contracts/result-shape";
 
-import { isNewer, type ResultRows } from "./result-rows.ts";
+import { decodedRows, isNewer, type ResultRows } from "./result-rows.ts";
 
 /** A record as it was on the results topic. */
 export type SourceRecord = {
@@ -35,14 +35,19 @@ export type Arriving = ReadBatch & {
 /** What is left of it when it is taken. */
 export type Arrival = Omit<Arriving, "rows"> & {
   readonly results: readonly Result[];
-  /** The record of `results[index]`. */
-  readonly record: (index: number) => SourceRecord;
+  /** The records of some of `results`, by index. */
+  readonly records: (indexes: readonly number[]) => SourceRecord[];
   /** Results that were let go. */
   readonly superseded: number;
 };
 
-/** At these no more is read. What comes while a bulk is written may supersede what waits; about 300 bytes a result. */
-const mostWaiting = { arrivals: 10_000, results: 30_000, bytes: 32 * 1024 * 1024 };
+/**
+ * At these no more is read. What comes while a bulk is written may supersede what waits; about 300 bytes a result, and what
+ * waits is still written when the sink stops.
+ */
+const mostWaiting = { arrivals: 10_000, results: 50_000, bytes: 32 * 1024 * 1024 };
+/** At these what is left of batches is copied out of them: memory for what was let go is of no use. */
+const mostLoose = { rows: 200_000, bytes: mostWaiting.bytes / 2 };
 
 /** @param share of what may wait */
 export function isFull({ arrivals, results, bytes }: IntakeQueue, share = 1): boolean {
@@ -69,15 +74,27 @@ export interface IntakeQueue {
   clear(): void;
 }
 
-export function createIntakeQueue(): IntakeQueue {
-  return new NewestOfEachSlot();
+/** @param loose from when on what is left of batches is copied out of them */
+export function createIntakeQueue(loose: Loose = mostLoose): IntakeQueue {
+  return new NewestOfEachSlot(loose);
 }
+
+type Loose = typeof mostLoose;
 
 class NewestOfEachSlot implements IntakeQueue {
   #waiting: Waiting[] = [];
   #results = 0;
+  /** Of batches of which anything is left, those that were let go included. */
+  #rows = 0;
+  readonly #loose: Loose;
+  #looseAt: Loose;
   readonly #newest = new Map<string, Place>();
   readonly #memory = createMemoryTally();
+
+  constructor(loose: Loose) {
+    this.#loose = loose;
+    this.#looseAt = loose;
+  }
 
   get arrivals(): number {
     return this.#waiting.length;
@@ -92,12 +109,13 @@ class NewestOfEachSlot implements IntakeQueue {
   }
 
   add({ rows, ...of }: Arriving): void {
-    const held = rows.count;
-    const arrival: Waiting = { of, rows, gone: new Uint8Array(held), held };
+    const { count } = rows;
+    const arrival: Waiting = { of, rows, gone: new Uint8Array(count), held: count, count };
     this.#waiting.push(arrival);
-    this.#results += held;
-    if (held > 0) this.#memory.keep(rows.buffer);
-    for (let row = 0; row < rows.count; row++) this.#hold(arrival, row);
+    this.#results += count;
+    this.#keep(arrival);
+    for (let row = 0; row < count; row++) this.#hold(arrival, row);
+    if (this.#rows > this.#looseAt.rows || this.bytes > this.#looseAt.bytes) this.#compact();
   }
 
   take(maxResults: number): Arrival[] {
@@ -109,12 +127,15 @@ class NewestOfEachSlot implements IntakeQueue {
       held += arrival.held;
     }
     this.#results -= held;
+    this.#looseAt = this.#loose;
     return this.#waiting.splice(0, count).map((arrival) => this.#taken(arrival));
   }
 
   clear(): void {
     this.#waiting = [];
     this.#results = 0;
+    this.#rows = 0;
+    this.#looseAt = this.#loose;
     this.#newest.clear();
     this.#memory.clear();
   }
@@ -134,42 +155,85 @@ class NewestOfEachSlot implements IntakeQueue {
 
   #letGo({ arrival, row }: Place): void {
     arrival.gone[row] = 1;
+    arrival.rows.names[row] = "";
     arrival.held -= 1;
     this.#results -= 1;
-    if (arrival.held === 0) this.#memory.release(arrival.rows.buffer);
+    if (arrival.held === 0) this.#replace(arrival, noRows);
   }
 
-  #taken({ of, rows, gone, held }: Waiting): Arrival {
-    if (held > 0) this.#memory.release(rows.buffer);
-    const kept: number[] = [];
-    for (let row = 0; row < rows.count; row++) {
-      if (gone[row] === 1) continue;
-      kept.push(row);
-      this.#newest.delete(rows.names[row] ?? "");
+  /** Copies what is left of batches of which most was let go. Of no use before there is twice as much again, or less. */
+  #compact(): void {
+    for (const arrival of this.#waiting) {
+      if (arrival.held === 0 || arrival.held * 2 > arrival.rows.count) continue;
+      this.#replace(arrival, arrival.rows.copied(keptRows(arrival)));
+      for (const [row, name] of arrival.rows.names.entries()) {
+        const place = this.#newest.get(name);
+        if (place !== undefined) place.row = row;
+      }
     }
+    this.#looseAt = {
+      rows: Math.max(this.#loose.rows, 2 * this.#rows),
+      bytes: Math.max(this.#loose.bytes, 2 * this.bytes),
+    };
+  }
+
+  #replace(arrival: Waiting, rows: ResultRows): void {
+    this.#release(arrival);
+    arrival.rows = rows;
+    arrival.gone = new Uint8Array(rows.count);
+    this.#keep(arrival);
+  }
+
+  #keep({ of, rows, held }: Waiting): void {
+    this.#rows += rows.count;
+    if (held > 0) this.#memory.keep(rows.buffer);
+    for (const { key, value } of of.refused) this.#memory.keep((value ?? key)?.buffer);
+  }
+
+  #release({ of, rows }: Waiting): void {
+    this.#rows -= rows.count;
+    this.#memory.release(rows.buffer);
+    for (const { key, value } of of.refused) this.#memory.release((value ?? key)?.buffer);
+  }
+
+  #taken(arrival: Waiting): Arrival {
+    const { of, rows, count } = arrival;
+    this.#release(arrival);
+    const kept = keptRows(arrival);
+    for (const row of kept) this.#newest.delete(rows.names[row] ?? "");
     return {
       ...of,
       results: kept.map((row) => rows.result(row)),
-      record: (index) => rows.record(kept[index] ?? -1),
-      superseded: rows.count - kept.length,
+      records: (indexes) => rows.records(indexes.map((index) => kept[index] ?? -1)),
+      superseded: count - kept.length,
     };
   }
 }
 
+function keptRows({ rows, gone }: Waiting): number[] {
+  const kept: number[] = [];
+  for (let row = 0; row < rows.count; row++) if (gone[row] === 0) kept.push(row);
+  return kept;
+}
+
+const noRows = decodedRows([], [], "");
+
 /** An arrival of which results are let go. */
 type Waiting = {
   readonly of: Omit<Arriving, "rows">;
-  readonly rows: ResultRows;
+  rows: ResultRows;
   /** 1 for a row that was let go. */
-  readonly gone: Uint8Array;
+  gone: Uint8Array;
   /** Rows that are left. */
   held: number;
+  /** Rows that came. */
+  readonly count: number;
 };
 
 /** Moved to the row that supersedes, instead of making another for each. */
 type Place = { arrival: Waiting; row: number };
 
-/** A view keeps all of its buffer alive, which may be that of a whole fetch. */
+/** A view keeps all of its buffer alive, which may be that of a whole fetch: it counts once, for whoever uses it. */
 function createMemoryTally(): {
   readonly bytes: number;
   keep(buffer: ArrayBufferLike | undefined): void;

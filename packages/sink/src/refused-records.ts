@@ -9,11 +9,12 @@ export function refusedRecords(
   documentId: ResultApplier["documentId"],
 ): RefusedRecord[] {
   const reasons = new Map(refusals.map(({ id, reason }) => [id, reason]));
-  return arrivals.flatMap(({ results, record, refused }) => {
+  return arrivals.flatMap(({ results, records, refused }) => {
     if (reasons.size === 0) return refused;
-    const ofDocuments = results.flatMap((result, index) => {
-      const reason = reasons.get(documentId(result));
-      return reason === undefined ? [] : [{ ...record(index), reason }];
+    const why = results.map((result) => reasons.get(documentId(result)));
+    const indexes = [...why.keys()].filter((index) => why[index] !== undefined);
+    const ofDocuments = records(indexes).map((record, at) => {
+      return { ...record, reason: why[indexes[at] ?? -1] ?? "" };
     });
     return [...refused, ...ofDocuments].toSorted((a, b) => a.offset - b.offset);
   });

@@ -8,16 +8,18 @@ import type { SourceRecord } from "./intake-queue.ts";
  */
 export type ResultRows = {
   readonly count: number;
-  /** Of each row the name of its document and slot. */
-  readonly names: readonly string[];
+  /** Of each row the name of its document and slot; whoever has the rows may drop one. */
+  readonly names: string[];
   /** Of each row its version (protocol 2.2): the bits from 48 on, signed, and those below. */
   readonly epochs: Int32Array;
   readonly steps: Float64Array;
   /** Memory that the rows keep alive. */
   readonly buffer: ArrayBufferLike | undefined;
   result(row: number): Result;
-  /** As it was on the results topic. */
-  record(row: number): SourceRecord;
+  /** The records of some rows as they were on the results topic. */
+  records(rows: readonly number[]): SourceRecord[];
+  /** These rows alone, in memory of their own. */
+  copied(rows: readonly number[]): ResultRows;
 };
 
 /** Whether row `row` of `rows` has a higher version than row `other` of `others`. */
@@ -53,11 +55,55 @@ export function decodedRows(
     steps: Float64Array.from(results, ({ version }) => versionParts(version).w),
     buffer: records.find(({ value }) => value !== null)?.value?.buffer,
     result: (row) => at(results, row),
-    record: (row) => at(records, row),
+    records: (rows) => rows.map((row) => at(records, row)),
+    copied(rows) {
+      const kept = rows.map((row) => at(results, row));
+      return copiedRows(this, rows, (_, row) => at(kept, row));
+    },
   };
 }
 
-function at<T>(list: readonly T[], row: number): T {
+/** Some rows in memory of their own. @param read makes the result of such a row from its record */
+export function copiedRows(
+  from: ResultRows,
+  rows: readonly number[],
+  read: (record: SourceRecord, row: number) => Result,
+): ResultRows {
+  const { records, buffer } = copiedRecords(from.records(rows));
+  const copies: ResultRows = {
+    count: rows.length,
+    names: rows.map((row) => at(from.names, row)),
+    epochs: Int32Array.from(rows, (row) => at(from.epochs, row)),
+    steps: Float64Array.from(rows, (row) => at(from.steps, row)),
+    buffer,
+    result: (row) => read(at(records, row), row),
+    records: (wanted) => wanted.map((row) => at(records, row)),
+    copied: (wanted) => copiedRows(copies, wanted, (record, row) => read(record, at(wanted, row))),
+  };
+  return copies;
+}
+
+function copiedRecords(records: readonly SourceRecord[]): {
+  records: SourceRecord[];
+  buffer: ArrayBuffer;
+} {
+  const sizes = records.map(({ key, value }) => (key?.length ?? 0) + (value?.length ?? 0));
+  const bytes = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
+  let end = 0;
+  const copy = (part: Uint8Array | null): Uint8Array | null => {
+    if (part === null) return null;
+    const start = end;
+    end += part.length;
+    bytes.set(part, start);
+    return bytes.subarray(start, end);
+  };
+  const copies = records.map((record) => {
+    return { ...record, key: copy(record.key), value: copy(record.value) };
+  });
+  return { records: copies, buffer: bytes.buffer };
+}
+
+function at<T>(list: { readonly [row: number]: T; readonly length: number }, row: number): T {
   const one = list[row];
   if (one === undefined) throw new RangeError(`there is no row ${row} among ${list.length}`);
   return one;

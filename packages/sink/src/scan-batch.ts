@@ -7,7 +7,7 @@ import type { OpenBatch } from "@adstream/kafka/record-batch";
 import { frameBytes, frameSchemaId } from "@adstream/kafka/wire-format";
 
 import type { SourceRecord } from "./intake-queue.ts";
-import { type ResultRows, rowNames } from "./result-rows.ts";
+import { copiedRows, type ResultRows, rowNames } from "./result-rows.ts";
 import { createScanned } from "./result-scan.ts";
 import type { ResultWriter } from "./result-writers.ts";
 
@@ -63,9 +63,16 @@ export function scanBatch(
       const start = starts[row] ?? 0;
       return sound(read(body.subarray(start + frameBytes, start + (lengths[row] ?? 0))));
     },
-    record: (row) => recordAt(partition, batch, fromOffset, row),
+    records: (rows) => recordsAt(partition, batch, fromOffset, rows),
+    copied(rows) {
+      return copiedRows(this, rows, ({ value }) =>
+        sound(read(value?.subarray(frameBytes) ?? none)),
+      );
+    },
   };
 }
+
+const none = new Uint8Array(0);
 
 /** @throws {StreamError} INTERNAL where scan and parser do not agree */
 function sound(result: Result | string): Result {
@@ -79,24 +86,24 @@ function schemaOf(body: Uint8Array, columns: RecordColumns, row: number): number
   return length < 0 ? -1 : frameSchemaId(body, recordValueStart[row] ?? 0, length);
 }
 
-/** Reads the batch once more: a record is wanted where a document is refused. */
-function recordAt(
+/** Reads the batch once more. */
+function recordsAt(
   partition: number,
   { header, body }: OpenBatch,
   fromOffset: number,
-  row: number,
-): SourceRecord {
+  rows: readonly number[],
+): SourceRecord[] {
   reserveColumns(frames, header.recordCount);
   readFrames(body, header, fromOffset, frames);
   const { offset, recordTime, recordKeyStart, recordKeyLength } = frames;
   const { recordValueStart, recordValueLength } = frames;
   const part = (start = 0, length = -1): Uint8Array | null =>
     length < 0 ? null : body.subarray(start, start + length);
-  return {
+  return rows.map((row) => ({
     partition,
     offset: offset[row] ?? -1,
     timestamp: recordTime[row] ?? -1,
     key: part(recordKeyStart[row], recordKeyLength[row]),
     value: part(recordValueStart[row], recordValueLength[row]),
-  };
+  }));
 }

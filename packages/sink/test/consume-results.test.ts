@@ -188,8 +188,8 @@ describe("batches", () => {
     store.held = Promise.withResolvers();
     const { held } = store;
     const answers = [];
-    for (let offset = 0; offset < 60_000; offset += 12_000) {
-      answers.push(await source.deliver(0, offset, 12_000));
+    for (let offset = 0; offset < 100_000; offset += 20_000) {
+      answers.push(await source.deliver(0, offset, 20_000));
       await clock.advance(50);
     }
     // The first one is being written.

@@ -90,7 +90,7 @@ describe("lag", () => {
         nextOffset,
         maxTimestamp: nowMs - 3_000,
         results: [],
-        record: () => noRecord,
+        records: () => [],
         superseded: 0,
         refused: [],
         canary: "",

@@ -56,7 +56,8 @@ async function readAll(
   queue.add({ ...arrival, ...batch });
   const [taken] = queue.take(100);
   const results = (taken?.results ?? []).map(({ ad_id, version }, index) => {
-    const { partition, offset, timestamp, value } = taken?.record(index) ?? {};
+    const [record] = taken?.records([index]) ?? [];
+    const { partition, offset, timestamp, value } = record ?? {};
     expect([partition, (timestamp ?? 0) - 100]).toEqual([3, (offset ?? 0) - 40]);
     expect(
       Buffer.compare(value ?? Buffer.alloc(0), values[(offset ?? 0) - 40] ?? Buffer.alloc(0)),
@@ -101,7 +102,39 @@ test("batches that are read later change nothing about those that wait", async (
   const waiting = await read(3, batchOf([framed({ ad_id: "a" }), framed({ ad_id: "b" })]), 0);
   await read(3, batchOf([framed({ ad_id: "a longer id" }), framed({ ad_id: "c" })]), 1);
   expect([0, 1].map((row) => waiting.rows.result(row)["ad_id"])).toEqual(["a", "b"]);
-  expect(waiting.rows.record(1)).toMatchObject({ offset: 1, key: null });
+  expect(waiting.rows.records([1])).toMatchObject([{ offset: 1, key: null }]);
+});
+
+test("some rows of a batch can be had in memory of their own, and some of those again", async () => {
+  const { read } = openReader();
+  await readAll(read, [framed({})], 40);
+  const sound = ["a", "b", "c", "d"].map((ad_id, at) => {
+    return framed({ ad_id, version: at === 3 ? 2n ** 48n + 9n : BigInt(at + 2) });
+  });
+  const key = Buffer.from("key");
+  for (const values of [sound, [...sound, Buffer.from("no result")]]) {
+    const records = values.map((value, at) => ({ offset: 7 + at, key, value }));
+    const batch = encodeBatch({ records });
+    const { rows } = await read(3, batch, 7);
+    const some = rows.copied([0, 2, 3]);
+    const again = some.copied([1, 2]);
+    const names = [...rows.names];
+    batch.fill(0);
+    rows.names.fill("");
+    expect(some.names).toEqual([names[0], names[2], names[3]]);
+    expect(again.names).toEqual([names[2], names[3]]);
+    expect([...again.epochs, ...again.steps]).toEqual([0, 1, 4, 9]);
+    expect([0, 1, 2].map((row) => some.result(row)["ad_id"])).toEqual(["a", "c", "d"]);
+    expect([0, 1].map((row) => again.result(row)["version"])).toEqual([4n, 2n ** 48n + 9n]);
+    const [record] = again.records([1]);
+    expect(record).toMatchObject({ partition: 3, offset: 10, timestamp: 0 });
+    expect([record?.key, record?.value].map((part) => Buffer.from(part ?? []))).toEqual([
+      key,
+      sound[3],
+    ]);
+    const bytes = [0, 2, 3].reduce((sum, row) => sum + key.length + (sound[row]?.length ?? 0), 0);
+    expect([some.count, some.buffer?.byteLength]).toEqual([3, bytes]);
+  }
 });
 
 test("records before the wanted offset are left out", async () => {

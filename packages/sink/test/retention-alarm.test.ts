@@ -2,13 +2,12 @@ import { describe, expect, test } from "vitest";
 
 import { createProgress, type Progress } from "../src/progress.ts";
 import { createRetentionAlarm, type RetentionAlarm } from "../src/retention-alarm.ts";
-import { noRecord } from "./fakes/ad-results.ts";
 
 const hourMs = 3_600_000;
 const noon = Date.UTC(2026, 0, 31, 12);
 
 function applied(progress: Progress, partition: number, nextOffset: number): void {
-  const nothing = { superseded: 0, results: [], record: noRecord, refused: [], canary: "" };
+  const nothing = { superseded: 0, results: [], records: () => [], refused: [], canary: "" };
   progress.applied([{ partition, nextOffset, maxTimestamp: noon, ...nothing }]);
 }
 

@@ -2,7 +2,6 @@ import { expect, test } from "vitest";
 import { createProgress } from "../src/progress.ts";
 import { resultPositions, watchdog } from "../src/watchdog.ts";
 import { manualClock } from "./fakes/manual-clock.ts";
-import { noRecord } from "./fakes/ad-results.ts";
 
 const source = {
   logEnd: (partition: number) => [10, 20][partition],
@@ -26,7 +25,7 @@ test("what was read and is not in MongoDB counts as standing still", async () =>
       nextOffset: 9,
       maxTimestamp: 0,
       results: [],
-      record: noRecord,
+      records: () => [],
       refused: [],
       canary: "",
       superseded: 0,

@@ -36,8 +36,3 @@ export const hostileAdIds = [
   "🦜🦜",
   "\u202Ertl",
 ];
-
-/** Of an arrival without results. */
-export function noRecord(): never {
-  throw new RangeError("there is none");
-}
