@@ -30,7 +30,7 @@ const openRegistry = {
 const retentionBytes = 4 * 1024 ** 3;
 
 /**
- * Servers that `env` names; the others are embedded, in a process of its own.
+ * Servers that `env` names; the others are embedded, MongoDB in a process and the others in another.
  *
  * @param initialRebalanceDelayMs how long the embedded Kafka waits for the other members of a group that starts
  */
@@ -44,24 +44,29 @@ export async function openServers({
     SCHEMA_REGISTRY_URL: registry = "",
     MONGODB_URL: mongodb = "",
   } = env;
-  const lacking = brokers === "" || registry === "" || (mongo && mongodb === "");
-  const embedded = lacking
-    ? await startDevstackProcess({ detached: true, initialRebalanceDelayMs, retentionBytes })
-    : undefined;
+  await using opening = new AsyncDisposableStack();
+  const embedded = async (): Promise<Readonly<Record<string, string>>> => {
+    const options = { detached: true, initialRebalanceDelayMs, retentionBytes };
+    const started = await startDevstackProcess(options);
+    opening.defer(() => started.stop());
+    return started.environment;
+  };
+  const kafka = brokers === "" || registry === "" ? await embedded() : {};
+  // On the thread of the broker a bulk of writes would hold up everybody.
+  const documents = mongo && mongodb === "" ? await embedded() : {};
   const environment = {
     ...plainKafka,
     ...openRegistry,
-    KAFKA_BROKERS: brokers || (embedded?.environment["KAFKA_BROKERS"] ?? ""),
-    SCHEMA_REGISTRY_URL: registry || (embedded?.environment["SCHEMA_REGISTRY_URL"] ?? ""),
+    KAFKA_BROKERS: brokers || (kafka["KAFKA_BROKERS"] ?? ""),
+    SCHEMA_REGISTRY_URL: registry || (kafka["SCHEMA_REGISTRY_URL"] ?? ""),
   };
+  const servers = opening.move();
   return {
     description: brokers === "" ? "embedded Kafka" : `Kafka at ${brokers}`,
     environment,
     brokers: environment.KAFKA_BROKERS.split(","),
-    mongoUrl: mongo ? mongodb || (embedded?.environment["MONGODB_URL"] ?? "") : "",
+    mongoUrl: mongo ? mongodb || (documents["MONGODB_URL"] ?? "") : "",
     registryUrl: environment.SCHEMA_REGISTRY_URL.replace(/\/$/, ""),
-    async [Symbol.asyncDispose]() {
-      await embedded?.stop();
-    },
+    [Symbol.asyncDispose]: () => servers.disposeAsync(),
   };
 }
