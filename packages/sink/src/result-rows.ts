@@ -57,30 +57,52 @@ export function decodedRows(
     result: (row) => at(results, row),
     records: (rows) => rows.map((row) => at(records, row)),
     copied(rows) {
-      const kept = rows.map((row) => at(results, row));
-      return copiedRows(this, rows, (_, row) => at(kept, row));
+      return copiedRows(this, rows, readFrom(rows.map((row) => at(results, row))));
     },
   };
 }
 
-/** Some rows in memory of their own. @param read makes the result of such a row from its record */
-export function copiedRows(
-  from: ResultRows,
-  rows: readonly number[],
-  read: (record: SourceRecord, row: number) => Result,
-): ResultRows {
-  const { records, buffer } = copiedRecords(from.records(rows));
-  const copies: ResultRows = {
+/** Makes the result of a row from its record. */
+type ReadRow = (record: SourceRecord, row: number) => Result;
+
+/**
+ * Some rows in memory of their own.
+ *
+ * What such rows are asked by must not be a closure of where `from` is known: it would keep the memory they were copied
+ * out of.
+ */
+export function copiedRows(from: ResultRows, rows: readonly number[], read: ReadRow): ResultRows {
+  const columns = {
     count: rows.length,
     names: rows.map((row) => at(from.names, row)),
     epochs: Int32Array.from(rows, (row) => at(from.epochs, row)),
     steps: Float64Array.from(rows, (row) => at(from.steps, row)),
+  };
+  return ownRows(columns, copiedRecords(from.records(rows)), read);
+}
+
+function ownRows(
+  columns: Pick<ResultRows, "count" | "names" | "epochs" | "steps">,
+  { records, buffer }: { readonly records: readonly SourceRecord[]; readonly buffer: ArrayBuffer },
+  read: ReadRow,
+): ResultRows {
+  return {
+    ...columns,
     buffer,
     result: (row) => read(at(records, row), row),
-    records: (wanted) => wanted.map((row) => at(records, row)),
-    copied: (wanted) => copiedRows(copies, wanted, (record, row) => read(record, at(wanted, row))),
+    records: (rows) => rows.map((row) => at(records, row)),
+    copied(rows) {
+      return copiedRows(this, rows, renumbered(read, rows));
+    },
   };
-  return copies;
+}
+
+function renumbered(read: ReadRow, rows: readonly number[]): ReadRow {
+  return (record, row) => read(record, at(rows, row));
+}
+
+function readFrom(results: readonly Result[]): ReadRow {
+  return (_, row) => at(results, row);
 }
 
 function copiedRecords(records: readonly SourceRecord[]): {

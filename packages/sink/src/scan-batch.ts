@@ -35,6 +35,7 @@ export function scanBatch(
   const writer = schemaId < 0 ? undefined : writerOf(schemaId);
   if (typeof writer !== "object" || writer.scan === undefined) return undefined;
   const { scan, read } = writer;
+  const readValue = valueReader(read);
   const text = Buffer.from(body.buffer, body.byteOffset, body.length);
   const cursor = createCursor(body);
   const name = rowNames();
@@ -65,11 +66,13 @@ export function scanBatch(
     },
     records: (rows) => recordsAt(partition, batch, fromOffset, rows),
     copied(rows) {
-      return copiedRows(this, rows, ({ value }) =>
-        sound(read(value?.subarray(frameBytes) ?? none)),
-      );
+      return copiedRows(this, rows, readValue);
     },
   };
+}
+
+function valueReader(read: ResultWriter["read"]): (record: SourceRecord) => Result {
+  return ({ value }) => sound(read(value?.subarray(frameBytes) ?? none));
 }
 
 const none = new Uint8Array(0);

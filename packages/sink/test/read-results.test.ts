@@ -2,10 +2,13 @@ import { adStatsSchema } from "@adstream/contracts/ad-stats";
 import { avroCodec } from "@adstream/kafka/avro-codec";
 import { encodeBatch } from "@adstream/kafka/test/encode-batch";
 import { frame } from "@adstream/kafka/wire-format";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
 
 import { createIntakeQueue } from "../src/intake-queue.ts";
 import { createResultReader } from "../src/read-results.ts";
+import type { ResultRows } from "../src/result-rows.ts";
 import { adResult } from "./fakes/ad-results.ts";
 import { manualClock } from "./fakes/manual-clock.ts";
 
@@ -42,6 +45,9 @@ function openReader() {
   });
   return { read, decodes: () => decodes };
 }
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
 
 const arrival = { partition: 3, nextOffset: 0, canary: "", maxTimestamp: 0 };
 
@@ -135,6 +141,27 @@ test("some rows of a batch can be had in memory of their own, and some of those 
     const bytes = [0, 2, 3].reduce((sum, row) => sum + key.length + (sound[row]?.length ?? 0), 0);
     expect([some.count, some.buffer?.byteLength]).toEqual([3, bytes]);
   }
+});
+
+test.each([
+  ["sound", []],
+  ["odd", [Buffer.from("no result")]],
+])("of a batch that is %s nothing is kept by rows that were copied", async (_, odd) => {
+  const { read } = openReader();
+  await readAll(read, [framed({})], 40);
+  const before = async (): Promise<[ResultRows, WeakRef<ArrayBufferLike>]> => {
+    const values = [framed({ ad_id: "a" }), framed({ ad_id: "b" }), ...odd];
+    const bytes = encodeBatch({ records: values.map((value, offset) => ({ offset, value })) });
+    const batch = Buffer.from(new Uint8Array(bytes).buffer);
+    const { rows } = await read(3, batch, 0);
+    return [rows.copied([1]).copied([0]), new WeakRef(batch.buffer)];
+  };
+  const [rows, memory] = await before();
+  await readAll(read, [framed({})], 40); // Into the memory that is used again for each batch.
+  await new Promise((resolve) => setImmediate(resolve));
+  collectGarbage();
+  expect(memory.deref()).toBeUndefined();
+  expect(rows.result(0)["ad_id"]).toBe("b");
 });
 
 test("records before the wanted offset are left out", async () => {
