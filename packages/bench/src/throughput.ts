@@ -42,9 +42,10 @@ const measures = [
   "cpuSecondsPerMillionRunning",
   "peakRssMiB",
 ] as const;
+type Medians = Pick<Drain, "client" | (typeof measures)[number]>;
+
 /** Several processors divide the partitions once, when all are there; Kafka's own default is 3 s. */
 const togetherMs = 1_500;
-type Medians = Pick<Drain, "client" | (typeof measures)[number]>;
 
 /**
  * Fills a topic with seeded events and drains it with the processor and with a stock consumer, in turns.

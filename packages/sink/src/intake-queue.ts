@@ -184,16 +184,14 @@ class NewestOfEachSlot implements IntakeQueue {
     this.#keep(arrival);
   }
 
-  #keep({ of, rows, held }: Waiting): void {
-    this.#rows += rows.count;
-    if (held > 0) this.#memory.keep(rows.buffer);
-    for (const { key, value } of of.refused) this.#memory.keep((value ?? key)?.buffer);
+  #keep(arrival: Waiting): void {
+    this.#rows += arrival.rows.count;
+    for (const buffer of buffersOf(arrival)) this.#memory.keep(buffer);
   }
 
-  #release({ of, rows }: Waiting): void {
-    this.#rows -= rows.count;
-    this.#memory.release(rows.buffer);
-    for (const { key, value } of of.refused) this.#memory.release((value ?? key)?.buffer);
+  #release(arrival: Waiting): void {
+    this.#rows -= arrival.rows.count;
+    for (const buffer of buffersOf(arrival)) this.#memory.release(buffer);
   }
 
   #taken(arrival: Waiting): Arrival {
@@ -208,6 +206,10 @@ class NewestOfEachSlot implements IntakeQueue {
       superseded: count - kept.length,
     };
   }
+}
+
+function buffersOf({ of, rows }: Waiting): (ArrayBufferLike | undefined)[] {
+  return [rows.buffer, ...of.refused.map(({ key, value }) => (value ?? key)?.buffer)];
 }
 
 function keptRows({ rows, gone }: Waiting): number[] {

@@ -57,21 +57,29 @@ export function decodedRows(
     result: (row) => at(results, row),
     records: (rows) => rows.map((row) => at(records, row)),
     copied(rows) {
-      return copiedRows(this, rows, readFrom(rows.map((row) => at(results, row))));
+      const { records: copies } = copiedRecords(this.records(rows));
+      return decodedRows(
+        rows.map((row) => at(results, row)),
+        copies,
+        keyField,
+      );
     },
   };
 }
 
-/** Makes the result of a row from its record. */
-type ReadRow = (record: SourceRecord, row: number) => Result;
+type ReadRecord = (record: SourceRecord) => Result;
 
 /**
- * Some rows in memory of their own.
+ * Some rows in memory of their own, each result of which is made from its record.
  *
  * What such rows are asked by must not be a closure of where `from` is known: it would keep the memory they were copied
  * out of.
  */
-export function copiedRows(from: ResultRows, rows: readonly number[], read: ReadRow): ResultRows {
+export function copiedRows(
+  from: ResultRows,
+  rows: readonly number[],
+  read: ReadRecord,
+): ResultRows {
   const columns = {
     count: rows.length,
     names: rows.map((row) => at(from.names, row)),
@@ -84,25 +92,17 @@ export function copiedRows(from: ResultRows, rows: readonly number[], read: Read
 function ownRows(
   columns: Pick<ResultRows, "count" | "names" | "epochs" | "steps">,
   { records, buffer }: { readonly records: readonly SourceRecord[]; readonly buffer: ArrayBuffer },
-  read: ReadRow,
+  read: ReadRecord,
 ): ResultRows {
   return {
     ...columns,
     buffer,
-    result: (row) => read(at(records, row), row),
+    result: (row) => read(at(records, row)),
     records: (rows) => rows.map((row) => at(records, row)),
     copied(rows) {
-      return copiedRows(this, rows, renumbered(read, rows));
+      return copiedRows(this, rows, read);
     },
   };
-}
-
-function renumbered(read: ReadRow, rows: readonly number[]): ReadRow {
-  return (record, row) => read(record, at(rows, row));
-}
-
-function readFrom(results: readonly Result[]): ReadRow {
-  return (_, row) => at(results, row);
 }
 
 function copiedRecords(records: readonly SourceRecord[]): {
