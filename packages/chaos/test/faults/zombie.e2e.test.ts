@@ -32,11 +32,11 @@ test(
     producer.send("SIGSTOP");
     await sleep(freezeMs / 2);
     expect(said(successor.log, "task acquired")).toBeGreaterThanOrEqual(2);
+    const rejoined = said(zombieSink.log, "partitions assigned") + 1;
     for (const service of frozen) service.send("SIGCONT");
 
     await zombie.until("fenced", ({ log }) => said(log, "task taken by another process") > 0);
     expect(await scrape(zombie, "adstream_fenced_total")).toBeGreaterThanOrEqual(1);
-    const rejoined = said(zombieSink.log, "partitions assigned") + 1;
     await zombieSink.until("back", ({ log }) => said(log, "partitions assigned") >= rejoined);
     expect(said(zombieSink.log, "offsets not committed")).toBeGreaterThanOrEqual(1);
     await sleep(1_000);
