@@ -79,10 +79,9 @@ export class Task {
   apply(columns: RecordColumns, nextOffset: number): void {
     const seenBefore = this.counts.in;
     const { recordTime, count } = columns;
-    for (let row = 0; row < count; row++) {
-      const logged = recordTime[row] ?? -1;
-      if (logged > this.highestRecordTime) this.highestRecordTime = logged;
-    }
+    let highest = this.highestRecordTime;
+    for (let row = 0; row < count; row++) highest = Math.max(highest, recordTime[row] ?? -1);
+    this.highestRecordTime = highest;
     this.counts.in += count;
     const aside = {
       dead: (row: number, reason: number): void =>

@@ -3,7 +3,7 @@ import { rejectCode, type RecordColumns } from "@adstream/engine/columns";
 import type { FieldUse } from "./field-use.ts";
 import { readLength, readVarlong } from "./byte-cursor.ts";
 import type { CategoryProjection } from "./event-projection.ts";
-import { type ColumnReader, rowByRow } from "./value-rows.ts";
+import type { ColumnReader } from "./value-rows.ts";
 
 /** Why a field that must hold one of a few texts holds none of them. */
 export const notDeclared: number = rejectCode("value not among those declared");
@@ -14,15 +14,17 @@ export function categoryUse(category: CategoryProjection, firstColumn: number): 
   return {
     due: "a string, bytes or an enum",
     readerOf(type) {
-      if (type.kind === "enum") return rowByRow(readSymbol(type.symbols, category, firstColumn));
+      if (type.kind === "enum") return { row: readSymbol(type.symbols, category, firstColumn) };
       if (type.kind !== "string" && type.kind !== "bytes") return undefined;
-      return rowByRow((cursor, columns, row) => {
-        const length = readLength(cursor);
-        const start = cursor.position;
-        cursor.position += length;
-        const value = findText(texts, cursor.bytes, start, length);
-        return value < 0 ? notDeclared : countText(category, firstColumn, columns, row, value);
-      });
+      return {
+        row(cursor, columns, row) {
+          const length = readLength(cursor);
+          const start = cursor.position;
+          cursor.position += length;
+          const value = findText(texts, cursor.bytes, start, length);
+          return value < 0 ? notDeclared : countText(category, firstColumn, columns, row, value);
+        },
+      };
     },
     whenNull: () => notDeclared,
     whenMissing: undefined,

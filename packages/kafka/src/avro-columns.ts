@@ -3,10 +3,11 @@ import { StreamError } from "@adstream/engine/errors";
 import type { EventProjection } from "./event-projection.ts";
 import { projectedFields, resolveField } from "./avro-fields.ts";
 import type { FieldUse } from "./field-use.ts";
-import { expectEnd, nullSkipper } from "./avro-rows.ts";
+import { fuseFields } from "./fuse-fields.ts";
 import { parseAvroSchema, type AvroRecord, type AvroType } from "./avro-schema.ts";
 import { createSkippers, type Skipper } from "./avro-skip.ts";
-import { type ColumnReader, eachRow, type RowsReader } from "./value-rows.ts";
+import { noMore, nullField } from "./usual-fields.ts";
+import type { ColumnReader, FieldReader, RowsReader } from "./value-rows.ts";
 
 /**
  * Composes the reader of events written with one schema: a small reader per field, in the writer's order. Projected
@@ -26,36 +27,33 @@ export function composeReader(writerSchemaJson: string, projection: EventProject
     const use = projected.get(field.name);
     if (use === undefined) return skipping(field.type, skipper(field.type));
     const reader = resolveField(field.type, use);
-    if (reader !== undefined) return reader.rows;
+    if (reader !== undefined) return reader;
     throw unreadable(`field ${field.name} of schema ${type.name} is not ${use.due}`);
   });
-  const readers = [...missingFields(type, projected), ...fields, expectEnd];
-  return (cursor, columns, from, to) => {
-    for (const read of readers) read(cursor, columns, from, to);
-  };
+  return fuseFields([...missingFields(type, projected), ...fields, noMore]);
 }
 
 /** Fills in defaults for what the writer lacks. */
 function missingFields(
   { name, fields }: AvroRecord,
   projected: ReadonlyMap<string, FieldUse>,
-): RowsReader[] {
+): FieldReader[] {
   const written = new Set(fields.map((field) => field.name));
   return [...projected]
     .filter(([field]) => !written.has(field))
     .map(([field, use]) => {
-      if (use.whenMissing !== undefined) return eachRow(use.whenMissing);
+      if (use.whenMissing !== undefined) return { row: use.whenMissing };
       throw unreadable(`schema ${name} has no field ${field}, and there is no default for it`);
     });
 }
 
-function skipping(type: AvroType, skip: Skipper): RowsReader {
-  const read: ColumnReader = (cursor) => {
+function skipping(type: AvroType, skip: Skipper): FieldReader {
+  const row: ColumnReader = (cursor) => {
     skip(cursor);
     return 0;
   };
   const mayBeNull = type.kind === "union" && type.branches[0]?.kind === "null";
-  return mayBeNull ? nullSkipper(read) : eachRow(read);
+  return mayBeNull ? nullField(row) : { row };
 }
 
 function unreadable(message: string): StreamError {

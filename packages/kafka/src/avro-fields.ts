@@ -4,7 +4,7 @@ import { rejectCode } from "@adstream/engine/columns";
 
 import type { AvroType } from "./avro-schema.ts";
 import { categoryUse } from "./avro-categories.ts";
-import { float64Field, integerField, keyField, millisField, valuesOf } from "./avro-rows.ts";
+import { float64Field, integerField, keyField, millisField, valuesOf } from "./usual-fields.ts";
 import { noId, type Range, readFloat32, readId, readMicros, readNanos } from "./avro-values.ts";
 import { malformed, readVarlong } from "./byte-cursor.ts";
 import {
@@ -15,7 +15,7 @@ import {
 } from "./event-projection.ts";
 import type { FieldUse } from "./field-use.ts";
 import { keySize, maxTimeMs, notFinite, timeOutOfRange } from "./field-rejections.ts";
-import { type ColumnReader, type FieldReader, rowByRow } from "./value-rows.ts";
+import type { ColumnReader, FieldReader } from "./value-rows.ts";
 
 const unreadableSchema = rejectCode("unreadable schema");
 
@@ -59,7 +59,7 @@ export function resolveField(type: AvroType, use: FieldUse): FieldReader | undef
     (branch, index) => branch.kind !== "null" && readers[index] !== undefined,
   );
   if (!readable) return undefined;
-  return rowByRow(readBranch(readers.map((reader) => reader ?? rejecting(unreadableSchema))));
+  return { row: readBranch(readers.map((reader) => reader ?? rejecting(unreadableSchema))) };
 }
 
 function readBranch(branches: readonly ColumnReader[]): ColumnReader {
@@ -83,7 +83,7 @@ const keyUse: FieldUse = {
 const idUse: FieldUse = {
   due: "a string or bytes",
   readerOf: (type) =>
-    type.kind === "string" || type.kind === "bytes" ? rowByRow(readId) : undefined,
+    type.kind === "string" || type.kind === "bytes" ? { row: readId } : undefined,
   whenNull: noId,
   whenMissing: noId,
 };
@@ -115,8 +115,8 @@ function timeUse(plainUnit: TimeUnit): FieldUse {
 
 const timeReaders: Readonly<Record<TimeUnit, FieldReader>> = {
   ms: millisField({ min: -maxTimeMs, max: maxTimeMs }),
-  us: rowByRow(readMicros),
-  ns: rowByRow(readNanos),
+  us: { row: readMicros },
+  ns: { row: readNanos },
 };
 
 function numberUse(projection: MeasuredNumber, column: number): FieldUse {
@@ -136,9 +136,10 @@ function numberUse(projection: MeasuredNumber, column: number): FieldUse {
             max: Math.min(max, Number.MAX_SAFE_INTEGER),
           });
         case "float":
-          return rowByRow((cursor, columns, row) =>
-            readFloat32(cursor, valuesOf(columns, column), row, projection),
-          );
+          return {
+            row: (cursor, columns, row) =>
+              readFloat32(cursor, valuesOf(columns, column), row, projection),
+          };
         case "double":
           return float64Field(column, projection);
         default:
@@ -170,7 +171,7 @@ function summedToo(maximum: MeasuredNumber, from: number, to: number): FieldUse 
     ...use,
     readerOf(type) {
       const read = use.readerOf(type);
-      return read && rowByRow(copying(read.row));
+      return read && { row: copying(read.row) };
     },
     whenMissing: use.whenMissing && copying(use.whenMissing),
   };

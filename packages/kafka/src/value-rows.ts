@@ -5,9 +5,6 @@ import type { ByteCursor } from "./byte-cursor.ts";
 /**
  * Reads something of the values of the rows [from, to), from where `columns.unread` says. Rejected rows are passed over;
  * a row whose value cannot be read is rejected, so that whatever reads on passes it over.
- *
- * A field of all rows, then the next field of all rows: what a loop does is one thing, and rows do not wait for each
- * other as the fields of one row do, of which each begins where the one before it ends.
  */
 export type RowsReader = (
   cursor: ByteCursor,
@@ -23,12 +20,39 @@ export type RowsReader = (
  */
 export type ColumnReader = (cursor: ByteCursor, columns: RecordColumns, row: number) => number;
 
-/** A field, of one row and of many. */
-export type FieldReader = { readonly row: ColumnReader; readonly rows: RowsReader };
+/** How a field is read, whatever form its values have. */
+export type FieldReader = {
+  /** Knows all forms, and says what is wrong. */
+  readonly row: ColumnReader;
+  /** Without it every value is left to `row`. */
+  readonly usual?: UsualForm;
+};
 
-export function rowByRow(row: ColumnReader): FieldReader {
-  return { row, rows: eachRow(row) };
-}
+/** The form that nearly every value of a field has. */
+export type UsualForm = {
+  /** What `read` writes to, two columns at most. */
+  columnsOf(columns: RecordColumns): readonly Column[];
+  readonly read: UsualReader;
+};
+
+export type Column = Int32Array | Float64Array;
+
+/**
+ * Reads a value that begins at `at` and writes it to its row. Takes all it needs as arguments and is short, so that the
+ * compiler puts it into the loop over rows (`fuseFields`).
+ *
+ * @param end of all values of the row
+ * @returns where the value ends; -1: it is not of the usual form, which says nothing about whether it is sound
+ */
+export type UsualReader = (
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  end: number,
+  row: number,
+  first: Column,
+  second: Column,
+) => number;
 
 /** A field that is read rarely enough: the compiler cannot put `read` into this loop, which serves all such fields. */
 export function eachRow(read: ColumnReader): RowsReader {

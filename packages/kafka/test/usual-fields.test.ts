@@ -1,0 +1,192 @@
+import { createColumns, type RecordColumns } from "@adstream/engine/columns";
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+
+import { type ByteCursor, createCursor, malformed } from "../src/byte-cursor.ts";
+import { outOfRange } from "../src/field-rejections.ts";
+import { fuseFields } from "../src/fuse-fields.ts";
+import {
+  float64Field,
+  integerField,
+  keyField,
+  millisField,
+  noMore,
+  nullField,
+} from "../src/usual-fields.ts";
+import { type FieldReader, readRow } from "../src/value-rows.ts";
+import { varint } from "./encode-batch.ts";
+
+const double = (value: number): number[] => [...new Uint8Array(Float64Array.of(value).buffer)];
+const text = (content: string): number[] => [
+  ...varint(Buffer.byteLength(content)),
+  ...Buffer.from(content),
+];
+/** Around the ends of the usual forms: of one byte, of two, and of six, either sign. */
+const edges = [
+  0,
+  1,
+  63,
+  64,
+  8_191,
+  8_192,
+  2 ** 27,
+  2 ** 34 - 1,
+  2 ** 34,
+  2 ** 38,
+  2 ** 41 - 1,
+  2 ** 41,
+];
+const integer = fc.oneof(
+  fc.constantFrom(...edges.flatMap((edge) => [edge, -edge, -edge - 1])),
+  fc.integer({ min: -(2 ** 43), max: 2 ** 43 }),
+);
+/** Reads one byte, and rejects some. */
+const oneByte: FieldReader = {
+  row(cursor) {
+    const byte = cursor.bytes[cursor.position] ?? 0;
+    if (cursor.position === cursor.end) return malformed;
+    cursor.position++;
+    return byte < 200 ? 0 : outOfRange;
+  },
+};
+const raw = fc.uint8Array({ maxLength: 12 }).map((bytes) => [...bytes]);
+const number = fc.oneof(
+  { weight: 4, arbitrary: integer.map((value) => varint(value)) },
+  { weight: 1, arbitrary: raw },
+);
+const kinds: [string, FieldReader, fc.Arbitrary<number[]>][] = [
+  [
+    "keys",
+    keyField,
+    fc.oneof(
+      fc.string({ unit: "binary", maxLength: 6 }).map(text),
+      fc
+        .constantFrom(0, 1, 3, 4, 5, 62, 63, 64, 65, 256, 257)
+        .map((size) => text("k".repeat(size))),
+      // A length below zero, with bytes behind it.
+      fc.integer({ min: -5, max: 5 }).map((length) => [...varint(length), 97, 98, 99, 100]),
+      raw,
+    ),
+  ],
+  ["times", millisField({ min: -8.64e15, max: 8.64e15 }), number],
+  ["times of some years", millisField({ min: 2 ** 39, max: 2 ** 40 }), number],
+  ["times of an int", millisField({ min: -(2 ** 31), max: 2 ** 31 - 1 }), number],
+  ["integers", integerField(0, { min: -64, max: 8_191 }), number],
+  ["integers of a few", integerField(0, { min: -3, max: 100 }), number],
+  ["integers of any size", integerField(1, { min: -(2 ** 50), max: 2 ** 50 }), number],
+  [
+    "doubles",
+    float64Field(2, { min: -1, max: 100, whole: false }),
+    fc.oneof(fc.double().map(double), fc.constantFrom(-1, 100, 100.5, -1.5).map(double), raw),
+  ],
+  [
+    "whole doubles",
+    float64Field(3, { min: -1, max: 100, whole: true }),
+    fc.oneof(fc.constantFrom(0, 1, 0.5, -1, 101).map(double), raw),
+  ],
+  ["what is skipped", nullField(oneByte.row), fc.oneof(fc.constant<number[]>([0]), raw)],
+  ["what has no usual form", oneByte, fc.nat(255).map((byte) => [byte])],
+  [
+    "the end",
+    noMore,
+    fc.oneof({ weight: 4, arbitrary: fc.constant<number[]>([]) }, fc.constant<number[]>([0])),
+  ],
+];
+
+test.each(kinds)("%s of many rows are what they are row by row", (_, field, value) => {
+  fc.assert(
+    fc.property(fc.array(value, { minLength: 1, maxLength: 8 }), fc.nat(3), (values, cut) => {
+      expect(readFused([field], values, cut)).toEqual(readEach([field], values, cut));
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+/** Fields in any order, each as often as it comes, and rows of them. */
+const records = fc
+  .array(fc.constantFrom(...kinds), { minLength: 1, maxLength: 7 })
+  .chain((chosen) =>
+    fc.record({
+      fields: fc.constant(chosen.map(([, field]) => field)),
+      values: fc.array(
+        fc.tuple(...chosen.map(([, , value]) => value)).map((parts) => parts.flat()),
+        { minLength: 1, maxLength: 6 },
+      ),
+    }),
+  );
+
+test("fields that are read together are what they are one by one", () => {
+  fc.assert(
+    fc.property(records, fc.nat(3), ({ fields, values }, cut) => {
+      expect(readFused(fields, values, cut)).toEqual(readEach(fields, values, cut));
+    }),
+    { numRuns: 3_000 },
+  );
+});
+
+test("without leave to compile text every row is read field by field", () => {
+  const compile = globalThis.Function;
+  const fields = [keyField, integerField(0, { min: 0, max: 100 }), noMore];
+  const values = [[...text("a"), ...varint(7)], [...text("b"), ...varint(101)], text("c")];
+  const due = readFused(fields, values, 0);
+  try {
+    globalThis.Function = new Proxy(compile, {
+      construct: () => {
+        throw new EvalError("Code generation from strings disallowed for this context");
+      },
+    });
+    expect(readFused(fields, values, 0)).toEqual(due);
+  } finally {
+    globalThis.Function = compile;
+  }
+});
+
+function readFused(
+  fields: readonly FieldReader[],
+  values: readonly number[][],
+  cut: number,
+): unknown {
+  const { cursor, columns } = rowsOf(values, cut);
+  fuseFields(fields)(cursor, columns, 0, values.length);
+  return values.map((_, row) => rowOf(columns, row));
+}
+
+/** The oracle: of each row its fields in order, up to the first that rejects it. */
+function readEach(
+  fields: readonly FieldReader[],
+  values: readonly number[][],
+  cut: number,
+): unknown {
+  const { cursor, columns } = rowsOf(values, cut);
+  for (const row of values.keys()) {
+    for (const field of fields) {
+      if (columns.rejected[row] === 0) readRow(cursor, columns, row, field.row);
+    }
+  }
+  return values.map((_, row) => rowOf(columns, row));
+}
+
+/** The last value lacks `cut` bytes, and the second row is rejected before. */
+function rowsOf(
+  values: readonly number[][],
+  cut: number,
+): { cursor: ByteCursor; columns: RecordColumns } {
+  const columns = createColumns(4, values.length);
+  let position = 0;
+  for (const [row, bytes] of values.entries()) {
+    columns.unread[row] = position;
+    position += bytes.length;
+    columns.unreadEnd[row] =
+      row < values.length - 1 ? position : Math.max(columns.unread[row] ?? 0, position - cut);
+  }
+  if (values.length > 1) columns.rejected[1] = 1;
+  return { cursor: createCursor(Uint8Array.from(values.flat())), columns };
+}
+
+function rowOf(columns: RecordColumns, row: number): unknown {
+  const rejected = columns.rejected[row];
+  // Of a rejected row nothing else means anything.
+  if (rejected !== 0) return rejected;
+  const { unread, keyStart, keyLength, eventTime, values } = columns;
+  return [unread, keyStart, keyLength, eventTime, ...values].map((column) => column[row]);
+}
