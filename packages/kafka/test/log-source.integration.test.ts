@@ -229,8 +229,10 @@ test("records of a schema that lacks what is projected are rejected, once logged
 
 test("a pause by the handler outlasts the wait for a schema", async () => {
   await publisher.publish([click(1, "a", 1)]);
+  const { lines } = fixture.log;
+  const before = lines.length;
   await using reading = await read();
-  await sleep(400);
+  await until(() => lines.slice(before).some((line) => line.includes("id not registered")));
   reading.source.pause(0);
   await register();
   await sleep(1_500);

@@ -112,7 +112,8 @@ describe.concurrent("a processor that is started again", () => {
       ...record,
       recordTime: noon + 180_000,
     }));
-    const first = scenario.start({ IDLE_TIMEOUT: "1s" });
+    // Long enough for the fault to be there first.
+    const first = scenario.start({ IDLE_TIMEOUT: "5s" });
     await scenario.send(records);
     await scenario.caughtUp();
     kafka.faults.add({

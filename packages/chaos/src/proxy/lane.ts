@@ -27,7 +27,8 @@ type Waiting = { readonly bytes: Buffer; readonly dueMs: number };
 
 const maxQueuedBytes = 1024 * 1024;
 const slicesPerSecond = 20;
-const arrivalMs = 10;
+/** Turns of the event loop, however long they take, and the time of each: a peer in this very process accepts and reads in them. */
+const [arrivalTurns, turnMs] = [4, 3];
 
 /** One direction of one connection: bytes in order, each as late and as slowly as conditions say. */
 export class Lane {
@@ -96,8 +97,11 @@ export class Lane {
 
   /** A reset would overtake what was just written, and have the other side forget it. */
   async #burnt(ending: Ending): Promise<void> {
-    await this.#sleep(arrivalMs);
-    this.#options.end(ending);
+    const { target, end } = this.#options;
+    // The connection may not be there yet.
+    await new Promise<void>((resolve) => target.write("", () => resolve()));
+    for (let turn = 0; turn < arrivalTurns; turn++) await this.#sleep(turnMs);
+    end(ending);
   }
 
   async #sleep(ms: number): Promise<void> {

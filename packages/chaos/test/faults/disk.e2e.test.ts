@@ -121,7 +121,9 @@ test.each([
     await spoil(newest, await readFile(newest));
   }
   const second = processor("processor-2");
-  await reads(second, 500);
+  const acquired = ({ log }: ServiceProcess): number =>
+    log.filter(({ msg }) => msg === "task acquired").length;
+  await second.until("both tasks", (service) => acquired(service) === 2);
   expect(await scrape(second, "adstream_checkpoints_unreadable_total")).toBe(2);
   await finish(second);
 });

@@ -82,7 +82,8 @@ async function produce({ environment, kafka }: RunScope): Promise<number> {
   const registry = openSchemaRegistry({ url, log: silent });
   const schemaId = await registry.register(`${topic}-value`, adEventSchema);
   const codec = avroCodec(adEventSchema);
-  const now = Date.now();
+  // All of an ad in one pane.
+  const now = Math.floor(Date.now() / 30_000) * 30_000;
   const messages = [...ids, ...refused].flatMap((ad_id, index) =>
     Array.from({ length: timesEach }, (_, turn) => {
       const event = {

@@ -8,6 +8,7 @@ import { expect, test } from "vitest";
 import { scrape } from "./fixture/metrics.ts";
 import { openPipeline, produced, sumOf } from "./fixture/pipeline.ts";
 import { poisonCorpus, poisonResults } from "./fixture/poison.ts";
+import { patient } from "./fixture/proxied.ts";
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const text = (header: unknown): string => String(header);
@@ -52,7 +53,7 @@ test("Poison corpus: all 60 frames are dead letters with the right reason, and n
 });
 
 test("poison on the results topic: the sink leaves all of it out, counts it, and goes on", async () => {
-  await using pipeline = await openPipeline();
+  await using pipeline = await openPipeline({ settings: patient });
   const { start, scope, servers } = pipeline;
   const { RESULTS_TOPIC: topic = "" } = scope.environment;
   const registry = openSchemaRegistry({

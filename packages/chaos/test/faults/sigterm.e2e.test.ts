@@ -6,13 +6,16 @@ import type { RunScope } from "../../src/run-scope.ts";
 import type { Exit, ServiceProcess } from "../../src/service-process.ts";
 import { scrape } from "./fixture/metrics.ts";
 import { openPipeline, produced, sumOf } from "./fixture/pipeline.ts";
+import { patient } from "./fixture/proxied.ts";
 
 const maxStopMs = 25_000;
 const frameBytes = 5;
 const offsetBits = 48n;
 
 test("SIGTERM under load: the producer flushes, the processor saves, the sink commits", async () => {
-  await using pipeline = await openPipeline({ settings: { CHECKPOINT_INTERVAL: "1h" } });
+  await using pipeline = await openPipeline({
+    settings: { ...patient, CHECKPOINT_INTERVAL: "1h" },
+  });
   const { start, scope } = pipeline;
   const args = ["--rate=3000", "--ads=100", "--seed=5"];
   const [producer, processor, sink] = [
