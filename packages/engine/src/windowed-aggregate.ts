@@ -120,7 +120,7 @@ export class WindowedAggregate {
       } else {
         let key = this.#ahead.ids[row % aheadRows] ?? unknownKey;
         if (key === unknownKey) {
-          const hash = this.#ahead.hashes[row % aheadRows];
+          const hash = this.#ahead.hashOf(row);
           key = this.keys.idOf(view, keyStart[row] ?? 0, keyLength[row] ?? 0, maxKeys, hash);
         }
         if (key === refusedKey) {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { unknownKey, viewOf } from "../src/key-dictionary.ts";
 import { fromKeys, LookAhead } from "../src/look-ahead.ts";
 import { Task } from "../src/task.ts";
 import { columnsOf, record } from "./logged-records.ts";
@@ -77,8 +78,22 @@ test("a rejected row has no key to be hashed, and the next batch none of the las
   const { aggregate } = new Task(job, 0, 0);
   const rows = [record(0, { key: "a" }), record(1, { key: "b", rejected: "short frame" })];
   ahead.prepare(columnsOf(rows), 0, aggregate.keys, undefined);
-  const [first] = ahead.hashes;
-  expect(ahead.hashes[1]).toBe(0);
+  expect(ahead.hashOf(0)).toBeUndefined();
+  const many = Array.from({ length: fromKeys }, (_, at) => record(at, { key: `key ${at}` }));
+  const { bytes, keyStart, keyLength } = columnsOf(many);
+  for (const row of many.keys()) {
+    aggregate.keys.idOf(viewOf(bytes), keyStart[row] ?? 0, keyLength[row] ?? 0);
+  }
+  ahead.prepare(columnsOf(rows), 0, aggregate.keys, undefined);
+  const first = ahead.hashOf(0);
+  expect(first).toBeTypeOf("number");
+  expect(ahead.hashOf(1)).toBe(0);
   ahead.prepare(columnsOf([record(2, { key: "c" })]), 0, aggregate.keys, undefined);
-  expect(ahead.hashes[0]).not.toBe(first);
+  expect(ahead.hashOf(0)).not.toBe(first);
+  // Once most of them are gone nothing is left of what was prepared.
+  ahead.prepare(columnsOf(many.slice(0, 1)), 0, aggregate.keys, undefined);
+  expect(ahead.ids[0]).toBe(0);
+  aggregate.keys.retain(new Uint8Array(fromKeys));
+  ahead.prepare(columnsOf(rows), 0, aggregate.keys, undefined);
+  expect([ahead.hashOf(0), ahead.ids[0]]).toEqual([undefined, unknownKey]);
 });
