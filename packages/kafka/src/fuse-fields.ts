@@ -48,15 +48,11 @@ function usualRows(run: readonly UsualField[]): RowsReader {
     }
   };
   const forms = run.map(({ usual }) => usual);
-  const loop = compiledLoop(forms, odd);
-  return loop === undefined
-    ? (cursor, columns, from, to) => {
-        for (let row = from; row < to; row++) odd(cursor, columns, row);
-      }
-    : (cursor, columns, from, to) => {
-        const into = forms.map((form) => form.columnsOf(columns));
-        loop(cursor, columns, from, to, into);
-      };
+  const loop = compileLoop(forms, odd);
+  return (cursor, columns, from, to) => {
+    const into = forms.map((form) => form.columnsOf(columns));
+    loop(cursor, columns, from, to, into);
+  };
 }
 
 /**
@@ -79,10 +75,9 @@ let compiled = 0;
  * The loop over rows, as text of its own for each schema: in a loop that all schemas share a call has many targets and is made
  * for each field of each row, while one with a single target becomes part of the loop, as long as all of them have no more
  * than some 900 bytes of bytecode together. Nothing of a schema is in the text but how many forms there are.
- *
- * @returns undefined where Node may not compile text (`--disallow-code-generation-from-strings`)
+ * Node has to be allowed to compile text (no `--disallow-code-generation-from-strings`), which avsc needs, too.
  */
-function compiledLoop(forms: readonly UsualForm[], odd: OddRow): UsualLoop | undefined {
+function compileLoop(forms: readonly UsualForm[], odd: OddRow): UsualLoop {
   const each = (text: (form: number) => string, between: string): string =>
     forms.map((_, form) => text(form)).join(between);
   const text = `
@@ -99,12 +94,7 @@ return (cursor, columns, from, to, into) => {
   }
 };
 //# sourceURL=adstream-fields-${++compiled}.js`;
-  try {
-    // oxlint-disable-next-line typescript/no-implied-eval -- nothing that comes from outside is in the text
-    const compile = new Function("odd", ...forms.map((_, n) => `read${n}`), text);
-    return compile(odd, ...forms.map(({ read }) => read));
-  } catch (error) {
-    if (error instanceof EvalError) return undefined;
-    throw error;
-  }
+  // oxlint-disable-next-line typescript/no-implied-eval -- nothing that comes from outside is in the text
+  const compile = new Function("odd", ...forms.map((_, n) => `read${n}`), text);
+  return compile(odd, ...forms.map(({ read }) => read));
 }

@@ -124,23 +124,6 @@ test("fields that are read together are what they are one by one", () => {
   );
 });
 
-test("without leave to compile text every row is read field by field", () => {
-  const compile = globalThis.Function;
-  const fields = [keyField, integerField(0, { min: 0, max: 100 }), noMore];
-  const values = [[...text("a"), ...varint(7)], [...text("b"), ...varint(101)], text("c")];
-  const due = readFused(fields, values, 0);
-  try {
-    globalThis.Function = new Proxy(compile, {
-      construct: () => {
-        throw new EvalError("Code generation from strings disallowed for this context");
-      },
-    });
-    expect(readFused(fields, values, 0)).toEqual(due);
-  } finally {
-    globalThis.Function = compile;
-  }
-});
-
 function readFused(
   fields: readonly FieldReader[],
   values: readonly number[][],
