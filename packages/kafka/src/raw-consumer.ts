@@ -21,7 +21,7 @@ const maxFetchWaitMs = 100;
 const defaultFetchPaceMs = (): number => 10;
 /** Of one partition. Whoever keeps batches keeps all of their fetch. */
 const maxPartitionBytes = 512 * 1024;
-/** Where nobody does: a fetch costs as much as reading some 2,000 records. */
+/** Where nobody does: a fetch costs, besides its bytes, as much as some 4,000 records. */
 const maxReusedPartitionBytes = 2 * 1024 * 1024;
 const maxFetchBytes = 8 * 1024 * 1024;
 const newPartitionsSeenWithinMs = 60_000;

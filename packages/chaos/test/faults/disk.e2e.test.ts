@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import type { ServiceProcess } from "../../src/service-process.ts";
 import { scrape } from "./fixture/metrics.ts";
 import { openPipeline, type Pipeline, preload, sumOf } from "./fixture/pipeline.ts";
-import { finishFlow, patient } from "./fixture/proxied.ts";
+import { finishFlow, patient, said } from "./fixture/proxied.ts";
 import { mountSmallDisk } from "./fixture/small-disk.ts";
 
 const args = ["--rate=1000", "--ads=60", "--late-ratio=0.01", "--seed=21"];
@@ -121,9 +121,8 @@ test.each([
     await spoil(newest, await readFile(newest));
   }
   const second = processor("processor-2");
-  const acquired = ({ log }: ServiceProcess): number =>
-    log.filter(({ msg }) => msg === "task acquired").length;
-  await second.until("both tasks", (service) => acquired(service) === 2);
+  await reads(second, 500);
+  await second.until("both tasks", (service) => said(service, "task acquired") === 2);
   expect(await scrape(second, "adstream_checkpoints_unreadable_total")).toBe(2);
   await finish(second);
 });

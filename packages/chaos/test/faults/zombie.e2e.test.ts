@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import type { ServiceProcess } from "../../src/service-process.ts";
 import { scrape } from "./fixture/metrics.ts";
 import { openPipeline, produced, sumOf } from "./fixture/pipeline.ts";
+import { joins, said } from "./fixture/proxied.ts";
 
 /** 60 in the full matrix; by default several times the session of 1 s, so that others take over. */
 const freezeMs = Number(process.env["FREEZE_SECONDS"] ?? "5") * 1_000;
@@ -22,7 +23,7 @@ test(
     await zombieSink.until("writing", ({ status }) => Number(status["documents"]) > 0);
     const successor = start("processor", { name: "processor-2" });
     const successorSink = start("sink", { name: "sink-2" });
-    const joined = ({ log }: ServiceProcess): boolean => said(log, "partitions assigned") > 0;
+    const joined = (service: ServiceProcess): boolean => joins(service) > 0;
     await Promise.all([successor.until("joined", joined), successorSink.until("joined", joined)]);
     await sleep(1_500);
 
@@ -31,14 +32,14 @@ test(
     await sleep(freezeMs / 2);
     producer.send("SIGSTOP");
     await sleep(freezeMs / 2);
-    expect(said(successor.log, "task acquired")).toBeGreaterThanOrEqual(2);
-    const rejoined = said(zombieSink.log, "partitions assigned") + 1;
+    expect(said(successor, "task acquired")).toBeGreaterThanOrEqual(2);
+    const rejoined = joins(zombieSink) + 1;
     for (const service of frozen) service.send("SIGCONT");
 
-    await zombie.until("fenced", ({ log }) => said(log, "task taken by another process") > 0);
+    await zombie.until("fenced", (service) => said(service, "task taken by another process") > 0);
     expect(await scrape(zombie, "adstream_fenced_total")).toBeGreaterThanOrEqual(1);
-    await zombieSink.until("back", ({ log }) => said(log, "partitions assigned") >= rejoined);
-    expect(said(zombieSink.log, "offsets not committed")).toBeGreaterThanOrEqual(1);
+    await zombieSink.until("back", (service) => joins(service) >= rejoined);
+    expect(said(zombieSink, "offsets not committed")).toBeGreaterThanOrEqual(1);
     await sleep(1_000);
     expect(await producer.stop()).toMatchObject({ code: 0, stderr: "" });
     expect(await produced(scope)).toBe(producer.status["produced"]);
@@ -50,7 +51,3 @@ test(
     }
   },
 );
-
-function said(log: ServiceProcess["log"], message: string): number {
-  return log.filter(({ msg }) => msg === message).length;
-}
