@@ -250,7 +250,7 @@ test.concurrent("an outage of the registry pauses, sets nothing aside, keeps the
   await using scenario = await openScenario(servers, { registryUrl: registry.url });
   const { schemaId } = scenario;
   const events = [0, 1, 2].map((index) => adEvent(noon + index));
-  const processor = scenario.start({ KAFKA_SESSION_TIMEOUT: "1s" });
+  const processor = scenario.start({ KAFKA_SESSION_TIMEOUT: "3s" });
   await processor.logged("task acquired");
   registry.setOutage({ status: 503 });
   await scenario.send(

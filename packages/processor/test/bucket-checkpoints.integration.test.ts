@@ -93,15 +93,19 @@ describe("a create", () => {
     expect(await store.read(object)).toEqual(Buffer.from("theirs"));
   });
 
-  test.each<[string, GcsFault, string]>([
-    ["denied", { action: { status: 403 } }, "CHECKPOINT_REFUSED"],
-    ["too frequent", { action: { status: 429 } }, "CHECKPOINT_REFUSED"],
-    ["in an outage", { action: { status: 503 } }, "CHECKPOINT_UNWRITABLE"],
-    ["cut off", { action: "refuse" }, "CHECKPOINT_UNWRITABLE"],
-    ["never answered", { action: "hang" }, "CHECKPOINT_UNWRITABLE"],
-  ])("that is %s to the end says whether it may still arrive", async (_, fault, code) => {
+  // A request that is given up may still arrive: what has to be answered gets all the time it wants.
+  const answered = { ...impatience, requestMs: 10_000 };
+  test.each<[string, GcsFault, string, BucketPatience]>([
+    ["denied", { action: { status: 403 } }, "CHECKPOINT_REFUSED", answered],
+    ["too frequent", { action: { status: 429 } }, "CHECKPOINT_REFUSED", answered],
+    ["in an outage", { action: { status: 503 } }, "CHECKPOINT_UNWRITABLE", impatience],
+    ["cut off", { action: "refuse" }, "CHECKPOINT_UNWRITABLE", impatience],
+    ["never answered", { action: "hang" }, "CHECKPOINT_UNWRITABLE", impatience],
+  ])("that is %s to the end says whether it may still arrive", async (_, fault, code, patience) => {
+    const place = { bucket, prefix: "p", endpoint: gcs.url };
+    const trying = await openBucketCheckpoints(place, patience);
     gcs.faults.add({ ...fault, operation: "upload", count: Number.POSITIVE_INFINITY });
-    const creating = store.create(object, bytes);
+    const creating = trying.create(object, bytes);
     await expect(creating).rejects.toMatchObject({
       code,
       disposition: "retry",
