@@ -52,19 +52,36 @@ export class KeyDictionary {
     maxCount = Infinity,
     hash = hashOfKey(source, start, length),
   ): number {
+    const id = this.find(source, start, length, hash);
+    if (id !== unknownKey) return id;
+    return this.#count < maxCount ? this.add(source, start, length, hash) : refusedKey;
+  }
+
+  /** The id of the key of a hash, `unknownKey` where it has none. */
+  find(source: DataView, start: number, length: number, hash: number): number {
     const slots = this.#slots;
     const mask = slots.length - 2;
     let slot = homeOf(hash) & mask;
     for (;;) {
       const entry = slots[slot] ?? emptySlot;
-      if (entry === emptySlot) {
-        return this.#count < maxCount ? this.#add(source, start, length, hash) : refusedKey;
-      }
+      if (entry === emptySlot) return unknownKey;
       if (slots[slot + 1] === hash && this.#equals(entry - 1, source, start, length)) {
         return entry - 1;
       }
       slot = (slot + 2) & mask;
     }
+  }
+
+  /** Gives an id to a key that has none. */
+  add(source: DataView, start: number, length: number, hash: number): number {
+    const id = this.#count;
+    this.#reserve(id + 1, (this.#ends[id] ?? 0) + length);
+    const from = this.#ends[id] ?? 0;
+    this.#bytes.set(new Uint8Array(source.buffer, source.byteOffset + start, length), from);
+    this.#ends[id + 1] = from + length;
+    this.#count = id + 1;
+    place(this.#slots, id + 1, hash);
+    return id;
   }
 
   /**
@@ -142,17 +159,6 @@ export class KeyDictionary {
     const from = this.#ends[id] ?? 0;
     if ((this.#ends[id + 1] ?? 0) - from !== length) return false;
     return sameBytes(this.#view, from, source, start, length);
-  }
-
-  #add(source: DataView, start: number, length: number, hash: number): number {
-    const id = this.#count;
-    this.#reserve(id + 1, (this.#ends[id] ?? 0) + length);
-    const from = this.#ends[id] ?? 0;
-    this.#bytes.set(new Uint8Array(source.buffer, source.byteOffset + start, length), from);
-    this.#ends[id + 1] = from + length;
-    this.#count = id + 1;
-    place(this.#slots, id + 1, hash);
-    return id;
   }
 
   #reserve(keys: number, byteCount: number): void {

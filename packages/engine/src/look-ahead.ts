@@ -10,11 +10,10 @@ export const fromKeys = 2_048;
 /**
  * With many keys, hashes and ids of the keys of rows to come, and their state fetched from memory: nearly every record
  * waits for it some six times, one wait after the other, while loads that do not depend on each other wait together.
- * Changes no state.
  */
 export class LookAhead {
-  /** Of row r at `r % aheadRows`; `unknownKey` where the dictionary is to be asked. */
-  readonly ids: Int32Array = new Int32Array(aheadRows).fill(unknownKey);
+  /** Of the rows that were prepared; `unknownKey` where the dictionary is to be asked. */
+  readonly #ids = new Int32Array(aheadRows).fill(unknownKey);
   /** Without a use V8 leaves out the loads. */
   touched = 0;
   #found = false;
@@ -22,7 +21,7 @@ export class LookAhead {
   /** As the ids are. */
   readonly #hashes = new Int32Array(aheadRows);
 
-  /** Prepares the rows from `first` on, `aheadRows` at most. */
+  /** Prepares the rows from `first` on, `aheadRows` at most. Changes no state. */
   prepare(
     columns: RecordColumns,
     first: number,
@@ -42,40 +41,66 @@ export class LookAhead {
       const sound = rejected[row] === 0;
       hashes[at] = sound ? hashOfKey(view, keyStart[row] ?? 0, keyLength[row] ?? 0) : 0;
     }
-    this.touched ^= keys.lookUp(columns, first, hashes, count, this.ids);
-    if (pane !== undefined) this.touched ^= pane.lookAhead(this.ids, count);
+    this.touched ^= keys.lookUp(columns, first, hashes, count, this.#ids);
+    if (pane !== undefined) this.touched ^= pane.lookAhead(this.#ids, count);
     this.#found = true;
   }
 
-  /** The hash of the key of a row, where it is known. */
-  hashOf(row: number): number | undefined {
-    return this.#hashed ? this.#hashes[row % aheadRows] : undefined;
+  /**
+   * The id of the key of one of the rows that were prepared from `first` on; it has to be sound.
+   * @param view of the bytes of the columns, made once: it is not for nothing
+   * @param maxCount as that of `KeyDictionary.idOf`
+   */
+  idOf(
+    view: DataView,
+    { keyStart, keyLength }: RecordColumns,
+    first: number,
+    row: number,
+    keys: KeyDictionary,
+    maxCount: number,
+  ): number {
+    const known = this.#ids[row - first] ?? unknownKey;
+    if (known !== unknownKey) return known;
+    const hash = this.#hashed ? this.#hashes[row - first] : undefined;
+    return keys.idOf(view, keyStart[row] ?? 0, keyLength[row] ?? 0, maxCount, hash);
   }
 
-  /** The ids of rows `first` to `end` (exclusive), the same that were prepared and sound all: new keys get theirs. */
-  resolve(columns: RecordColumns, first: number, end: number, keys: KeyDictionary): Int32Array {
+  /**
+   * Where in a pane the cells of rows `first` to `end` (exclusive) begin, the same that were prepared and sound all: new keys
+   * get ids and cells.
+   *
+   * `find` and `add` are apart because V8 makes what is called for each row a part of this loop only while it is small.
+   */
+  findCells(
+    columns: RecordColumns,
+    first: number,
+    end: number,
+    keys: KeyDictionary,
+    pane: Pane,
+    starts: Int32Array,
+  ): void {
     const { bytes, keyStart, keyLength } = columns;
-    const { ids } = this;
+    const ids = this.#ids;
+    const { stride } = pane;
     const hashes = this.#hashed ? this.#hashes : undefined;
     const view = viewOf(bytes);
     for (let row = first; row < end; row++) {
       const at = row - first;
-      if (ids[at] !== unknownKey) continue;
-      ids[at] = keys.idOf(
-        view,
-        keyStart[row] ?? 0,
-        keyLength[row] ?? 0,
-        Number.POSITIVE_INFINITY,
-        hashes?.[at],
-      );
+      let id = ids[at] ?? unknownKey;
+      if (id === unknownKey) {
+        const start = keyStart[row] ?? 0;
+        const length = keyLength[row] ?? 0;
+        const hash = hashes?.[at] ?? hashOfKey(view, start, length);
+        id = keys.find(view, start, length, hash);
+        if (id === unknownKey) id = keys.add(view, start, length, hash);
+      }
+      starts[at] = pane.obtain(id) * stride;
     }
-    this.#found = true;
-    return ids;
   }
 
   /** Keys were given other ids. */
   forgetIds(): void {
-    if (this.#found) this.ids.fill(unknownKey);
+    if (this.#found) this.#ids.fill(unknownKey);
     this.#found = false;
   }
 }

@@ -1,121 +1,117 @@
 import type { RecordColumns } from "./columns.ts";
-import { cell, type Pane } from "./pane.ts";
+import { foldRows, type PaneRows } from "./fold-rows.ts";
+import type { Pane } from "./pane.ts";
+import type { EpochMs } from "./window.ts";
+
+/** Where rows of one batch are counted. */
+export type Counting = {
+  readonly columns: RecordColumns;
+  /** The row that others are counted from. */
+  readonly first: number;
+  /** As for `foldRows`. */
+  readonly touchedFrom: number;
+};
+
+/** Rows of one pane that are not folded yet. */
+type Selection = PaneRows & { pane: Pane | undefined };
 
 /**
- * Accepted rows of one batch that are to be folded into one pane, in the order of the log.
+ * Accepted rows on their way into their panes.
  *
- * They are folded together, one column after the other, by loops over typed arrays that they are handed: less than half
- * the time of a function for each row, which looks up the same arrays again and again.
+ * Those of two panes can wait side by side: near the end of a pane events of it and of the next one alternate, and rows are
+ * folded together because that costs less.
  */
 export class SelectedRows {
-  count = 0;
-  readonly #rows: Int32Array;
-  readonly #keys: Int32Array;
-  /** Where in the pane the cells of the rows begin. */
-  readonly #starts: Int32Array;
-
-  constructor(capacity: number) {
-    this.#rows = new Int32Array(capacity);
-    this.#keys = new Int32Array(capacity);
-    this.#starts = new Int32Array(capacity);
-  }
-
-  add(row: number, key: number): void {
-    const at = this.count++;
-    this.#rows[at] = row;
-    this.#keys[at] = key;
-  }
-
-  /** Rows `first` on, which follow each other, with a key each. */
-  addAll(first: number, keys: Int32Array, count: number): void {
-    const rows = this.#rows;
-    const selected = this.#keys;
-    const before = this.count;
-    for (let at = 0; at < count; at++) {
-      rows[before + at] = first + at;
-      selected[before + at] = keys[at] ?? 0;
-    }
-    this.count = before + count;
-  }
+  readonly #paneMs: number;
+  readonly #sumCount: number;
+  readonly #paneAt: (time: EpochMs) => Pane;
+  /** Of the pane of the last row, and of the one before it. */
+  #current: Selection;
+  #before: Selection;
+  /** All rows of a run. */
+  readonly #every: PaneRows;
 
   /**
-   * Folds and forgets the rows.
-   * @param sumCount of the columns of values; those behind them are maxima
-   * @param touchedFrom cells that were changed by an offset + 1 below it are noted as touched
+   * @param capacity rows that can wait for one pane
+   * @param paneAt the pane of an event time, made where it is not there
    */
-  foldInto(pane: Pane, columns: RecordColumns, sumCount: number, touchedFrom: number): void {
-    const { count } = this;
-    const rows = this.#rows;
-    const starts = this.#starts;
-    findCells(pane, this.#keys, count, starts);
-    // Only now: cells may have been added, and moved.
-    const { cells } = pane;
-    noteRows(pane, cells, starts, rows, count, columns, touchedFrom);
-    for (let column = 0; column < columns.values.length; column++) {
-      const values = columns.values[column];
-      if (values === undefined) continue;
-      const fold = column < sumCount ? addRows : raiseRows;
-      fold(cells, cell.values + column, starts, rows, count, values);
-    }
-    this.count = 0;
+  constructor(
+    capacity: number,
+    { paneMs, sumCount }: { readonly paneMs: number; readonly sumCount: number },
+    paneAt: (time: EpochMs) => Pane,
+  ) {
+    this.#paneMs = paneMs;
+    this.#sumCount = sumCount;
+    this.#paneAt = paneAt;
+    this.#current = { pane: undefined, ...paneRows(capacity) };
+    this.#before = { pane: undefined, ...paneRows(capacity) };
+    this.#every = paneRows(capacity);
+    for (let at = 0; at < capacity; at++) this.#every.rows[at] = at;
+  }
+
+  /** Of the last row. */
+  get pane(): Pane | undefined {
+    return this.#current.pane;
+  }
+
+  /** Where the caller says where the cells of the rows of `addRun` begin. */
+  get starts(): Int32Array {
+    return this.#every.starts;
+  }
+
+  /** Adds a row of an event time, by its distance from the first. */
+  add(at: number, time: EpochMs, key: number, counting: Counting): void {
+    if (!this.#holds(time)) this.#goToPane(time, counting);
+    const { pane, count, rows, starts } = this.#current;
+    if (pane === undefined) return;
+    rows[count] = at;
+    starts[count] = pane.obtain(key) * pane.stride;
+    this.#current.count = count + 1;
+  }
+
+  /** Folds the first `count` rows, none of which was added, and all of which count in the current pane. */
+  foldRun(count: number, counting: Counting): void {
+    this.#every.count = count;
+    this.#fold(this.pane, this.#every, counting);
+  }
+
+  /** Folds what was added. */
+  fold(counting: Counting): void {
+    this.#fold(this.#current.pane, this.#current, counting);
+    this.#fold(this.#before.pane, this.#before, counting);
+  }
+
+  /** Panes were dropped. */
+  forgetPanes(): void {
+    this.#current.pane = undefined;
+    this.#before.pane = undefined;
+  }
+
+  #holds(time: EpochMs): boolean {
+    const { pane } = this.#current;
+    return pane !== undefined && time >= pane.start && time < pane.start + this.#paneMs;
+  }
+
+  #goToPane(time: EpochMs, counting: Counting): void {
+    [this.#current, this.#before] = [this.#before, this.#current];
+    if (this.#holds(time)) return;
+    this.#fold(this.#current.pane, this.#current, counting);
+    this.#current.pane = this.#paneAt(time);
+  }
+
+  #fold(pane: Pane | undefined, rows: PaneRows, { columns, first, touchedFrom }: Counting): void {
+    if (pane === undefined || rows.count === 0) return;
+    rows.first = first;
+    foldRows(pane, columns, rows, this.#sumCount, touchedFrom);
+    rows.count = 0;
   }
 }
 
-function findCells(pane: Pane, keys: Int32Array, count: number, starts: Int32Array): void {
-  const { stride } = pane;
-  for (let at = 0; at < count; at++) starts[at] = pane.obtain(keys[at] ?? 0) * stride;
-}
-
-/** What every cell has before its sums. */
-function noteRows(
-  pane: Pane,
-  cells: Float64Array,
-  starts: Int32Array,
-  rows: Int32Array,
-  count: number,
-  { offset, eventTime, recordTime }: RecordColumns,
-  touchedFrom: number,
-): void {
-  const { stride } = pane;
-  for (let at = 0; at < count; at++) {
-    const row = rows[at] ?? 0;
-    const start = starts[at] ?? 0;
-    if ((cells[start + cell.changed] ?? 0) < touchedFrom) pane.touch(start / stride);
-    cells[start] = (cells[start] ?? 0) + 1;
-    cells[start + cell.changed] = (offset[row] ?? 0) + 1;
-    const time = eventTime[row] ?? 0;
-    if (time > (cells[start + cell.maxEventTime] ?? 0)) cells[start + cell.maxEventTime] = time;
-    const logged = recordTime[row] ?? -1;
-    if (logged > (cells[start + cell.maxRecordTime] ?? 0)) {
-      cells[start + cell.maxRecordTime] = logged;
-    }
-  }
-}
-
-function addRows(
-  cells: Float64Array,
-  column: number,
-  starts: Int32Array,
-  rows: Int32Array,
-  count: number,
-  values: Float64Array,
-): void {
-  for (let at = 0; at < count; at++) {
-    const place = (starts[at] ?? 0) + column;
-    cells[place] = (cells[place] ?? 0) + (values[rows[at] ?? 0] ?? 0);
-  }
-}
-
-function raiseRows(
-  cells: Float64Array,
-  column: number,
-  starts: Int32Array,
-  rows: Int32Array,
-  count: number,
-  values: Float64Array,
-): void {
-  for (let at = 0; at < count; at++) {
-    const place = (starts[at] ?? 0) + column;
-    cells[place] = Math.max(cells[place] ?? 0, values[rows[at] ?? 0] ?? 0);
-  }
+function paneRows(capacity: number): PaneRows {
+  return {
+    first: 0,
+    count: 0,
+    rows: new Int32Array(capacity),
+    starts: new Int32Array(capacity),
+  };
 }

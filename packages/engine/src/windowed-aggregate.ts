@@ -1,12 +1,12 @@
 import { type RecordColumns, rejectCode } from "./columns.ts";
 import type { Deduplicator } from "./deduplicate.ts";
-import { KeyDictionary, refusedKey, unknownKey, viewOf } from "./key-dictionary.ts";
+import { KeyDictionary, refusedKey, viewOf } from "./key-dictionary.ts";
 import { aheadRows, LookAhead } from "./look-ahead.ts";
 import { blankCell, Pane } from "./pane.ts";
 import { plainCompleteness } from "./plain-rows.ts";
 import { reclaimKeys } from "./reclaim-keys.ts";
 import type { ResultColumns } from "./results.ts";
-import { SelectedRows } from "./selected-rows.ts";
+import { type Counting, SelectedRows } from "./selected-rows.ts";
 import { completeness, createWatermark, type Watermark, watermarkTime } from "./watermark.ts";
 import { type EpochMs, newestWindowStart, nextWindowEnd, paneLength } from "./window.ts";
 import { isFilled, isTouched, windowsOf } from "./pane-windows.ts";
@@ -39,10 +39,8 @@ export class WindowedAggregate {
   closedWindows = 0;
   readonly #paneMs: number;
   readonly #ahead = new LookAhead();
-  /** Of the current pane. */
-  readonly #selected = new SelectedRows(aheadRows);
+  readonly #selected: SelectedRows;
   #results: WindowResults;
-  #current: Pane | undefined;
   /** Events before it are late for every window that would hold them. */
   #onTimeFrom = Number.NEGATIVE_INFINITY;
   /** Watermark at which the next window closes or expires. */
@@ -58,6 +56,9 @@ export class WindowedAggregate {
     this.blank = blankCell(job.sumCount, job.maxCount ?? 0);
     this.#paneMs = paneLength(job.window);
     this.#results = new WindowResults(job, this.#paneMs);
+    const { sumCount } = job;
+    const paneAt = (time: EpochMs): Pane => this.#paneAt(time);
+    this.#selected = new SelectedRows(aheadRows, { paneMs: this.#paneMs, sumCount }, paneAt);
     this.#touchedFrom = nextOffset + 1;
   }
 
@@ -74,16 +75,17 @@ export class WindowedAggregate {
   apply(columns: RecordColumns, aside: SetAsideRows, seen?: Deduplicator): void {
     for (let first = 0; first < columns.count; first += aheadRows) {
       const end = Math.min(first + aheadRows, columns.count);
-      this.#ahead.prepare(columns, first, this.keys, this.#current);
-      const plain = seen === undefined && this.#selectPlain(columns, first, end);
-      if (!plain) this.#selectEach(columns, first, end, aside, seen);
-      this.#foldSelected(columns);
+      const counting = { columns, first, touchedFrom: this.#touchedFrom };
+      this.#ahead.prepare(columns, first, this.keys, this.#selected.pane);
+      const plain = seen === undefined && this.#applyPlain(counting, end);
+      if (!plain) this.#applyEach(counting, end, aside, seen);
     }
   }
 
-  /** Selects rows that all belong to the current pane, and none of which closes a window. @returns whether they do */
-  #selectPlain(columns: RecordColumns, first: number, end: number): boolean {
-    const pane = this.#current;
+  /** Applies rows that all belong to the current pane, and none of which closes a window. @returns whether they do */
+  #applyPlain(counting: Counting, end: number): boolean {
+    const { columns, first } = counting;
+    const { pane, starts } = this.#selected;
     const { maxFutureMs, watermarkDelayMs, maxKeys = Infinity } = this.job;
     if (pane === undefined || this.keys.count + end - first > maxKeys) return false;
     // A pane that late events alone could fall into is gone, and no longer the current one.
@@ -91,21 +93,22 @@ export class WindowedAggregate {
     const complete = plainCompleteness(columns, first, end, bounds);
     if (complete - watermarkDelayMs >= this.#nextBoundary) return false;
     this.watermark.highest = Math.max(this.watermark.highest, complete);
-    this.#selected.addAll(first, this.#ahead.resolve(columns, first, end, this.keys), end - first);
+    this.#ahead.findCells(columns, first, end, this.keys, pane, starts);
+    this.#selected.foldRun(end - first, counting);
     return true;
   }
 
-  /** Selects rows one by one, in order, and does what each of them asks for. */
-  #selectEach(
-    columns: RecordColumns,
-    first: number,
+  /** Judges rows one by one, in order, and does what each of them asks for. */
+  #applyEach(
+    counting: Counting,
     end: number,
     aside: SetAsideRows,
     seen: Deduplicator | undefined,
   ): void {
-    const { offset, recordTime, rejected, eventTime, keyStart, keyLength, bytes } = columns;
+    const { columns, first } = counting;
+    const { offset, recordTime, rejected, eventTime } = columns;
+    const view = viewOf(columns.bytes);
     const { maxFutureMs, watermarkDelayMs, maxKeys = Infinity } = this.job;
-    const view = viewOf(bytes);
     for (let row = first; row < end; row++) {
       const time = eventTime[row] ?? 0;
       const logged = recordTime[row] ?? -1;
@@ -118,31 +121,24 @@ export class WindowedAggregate {
       } else if (time < this.#onTimeFrom) {
         aside.late(row);
       } else {
-        let key = this.#ahead.ids[row % aheadRows] ?? unknownKey;
-        if (key === unknownKey) {
-          const hash = this.#ahead.hashOf(row);
-          key = this.keys.idOf(view, keyStart[row] ?? 0, keyLength[row] ?? 0, maxKeys, hash);
-        }
+        const key = this.#ahead.idOf(view, columns, first, row, this.keys, maxKeys);
         if (key === refusedKey) {
           aside.dead(row, tooManyKeys);
           continue;
         }
-        if (!this.#holds(time)) {
-          this.#foldSelected(columns);
-          this.#current = this.#paneAt(time);
-        }
-        this.#selected.add(row, key);
+        this.#selected.add(row - first, time, key, counting);
         const complete = completeness(time, logged);
         if (complete > this.watermark.highest) {
           this.watermark.highest = complete;
           if (complete - watermarkDelayMs >= this.#nextBoundary) {
-            this.#foldSelected(columns);
+            this.#selected.fold(counting);
             this.#advance(2 * ((offset[row] ?? 0) + 1));
             this.#ahead.forgetIds();
           }
         }
       }
     }
+    this.#selected.fold(counting);
   }
 
   /**
@@ -198,12 +194,6 @@ export class WindowedAggregate {
     return total;
   }
 
-  /** Whether the current pane is that of `time`. */
-  #holds(time: EpochMs): boolean {
-    const current = this.#current;
-    return current !== undefined && time >= current.start && time < current.start + this.#paneMs;
-  }
-
   #paneAt(time: EpochMs): Pane {
     const start = Math.floor(time / this.#paneMs) * this.#paneMs;
     let pane = this.panes.get(start);
@@ -226,13 +216,6 @@ export class WindowedAggregate {
     const { maxKeys = Infinity } = this.job;
     if (this.keys.count < maxKeys || time < this.#onTimeFrom) return false;
     return this.keys.idOf(viewOf(bytes), keyStart[row] ?? 0, keyLength[row] ?? 0, 0) === refusedKey;
-  }
-
-  /** Folds what was selected; what comes next may belong to another pane, or see what was folded. */
-  #foldSelected(columns: RecordColumns): void {
-    const pane = this.#current;
-    if (this.#selected.count === 0 || pane === undefined) return;
-    this.#selected.foldInto(pane, columns, this.job.sumCount, this.#touchedFrom);
   }
 
   #advance(version: number): void {
@@ -276,7 +259,7 @@ export class WindowedAggregate {
       dropped = true;
     }
     if (!dropped) return;
-    this.#current = undefined;
+    this.#selected.forgetPanes();
     reclaimKeys(this.keys, this.panes, this.job.maxKeys);
   }
 

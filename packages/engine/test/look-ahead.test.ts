@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { unknownKey, viewOf } from "../src/key-dictionary.ts";
+import { refusedKey, viewOf } from "../src/key-dictionary.ts";
 import { fromKeys, LookAhead } from "../src/look-ahead.ts";
 import { Task } from "../src/task.ts";
 import { columnsOf, record } from "./logged-records.ts";
@@ -73,27 +73,31 @@ test("keys that are given other ids among rows that were looked up are looked up
   );
 });
 
-test("a rejected row has no key to be hashed, and the next batch none of the last", () => {
+test("a rejected row has no key to be hashed, and the next batch nothing of the last", () => {
   const ahead = new LookAhead();
-  const { aggregate } = new Task(job, 0, 0);
-  const rows = [record(0, { key: "a" }), record(1, { key: "b", rejected: "short frame" })];
-  ahead.prepare(columnsOf(rows), 0, aggregate.keys, undefined);
-  expect(ahead.hashOf(0)).toBeUndefined();
-  const many = Array.from({ length: fromKeys }, (_, at) => record(at, { key: `key ${at}` }));
-  const { bytes, keyStart, keyLength } = columnsOf(many);
-  for (const row of many.keys()) {
-    aggregate.keys.idOf(viewOf(bytes), keyStart[row] ?? 0, keyLength[row] ?? 0);
+  const { keys } = new Task(job, 0, 0).aggregate;
+  const many = columnsOf(
+    Array.from({ length: fromKeys }, (_, at) => record(at, { key: `key ${at}` })),
+  );
+  const prepared = (...rows: [key: string, rejected?: "short frame"][]): number[] => {
+    const columns = columnsOf(
+      rows.map(([key, rejected = "accepted" as const], at) => record(at, { key, rejected })),
+    );
+    for (const [row, [, rejected]] of rows.entries()) {
+      if (rejected !== undefined) columns.keyStart[row] = 1e9;
+    }
+    ahead.prepare(columns, 0, keys, undefined);
+    return rows.flatMap(([, rejected], row) =>
+      rejected === undefined ? [ahead.idOf(viewOf(columns.bytes), columns, 0, row, keys, 0)] : [],
+    );
+  };
+  expect(prepared(["key 7"])).toEqual([refusedKey]);
+  for (let row = 0; row < many.count; row++) {
+    keys.idOf(viewOf(many.bytes), many.keyStart[row] ?? 0, many.keyLength[row] ?? 0);
   }
-  ahead.prepare(columnsOf(rows), 0, aggregate.keys, undefined);
-  const first = ahead.hashOf(0);
-  expect(first).toBeTypeOf("number");
-  expect(ahead.hashOf(1)).toBe(0);
-  ahead.prepare(columnsOf([record(2, { key: "c" })]), 0, aggregate.keys, undefined);
-  expect(ahead.hashOf(0)).not.toBe(first);
+  expect(prepared(["key 7"], ["key 8", "short frame"], ["key 9"])).toEqual([7, 9]);
+  expect(prepared(["key 10"], ["new"])).toEqual([10, refusedKey]);
   // Once most of them are gone nothing is left of what was prepared.
-  ahead.prepare(columnsOf(many.slice(0, 1)), 0, aggregate.keys, undefined);
-  expect(ahead.ids[0]).toBe(0);
-  aggregate.keys.retain(new Uint8Array(fromKeys));
-  ahead.prepare(columnsOf(rows), 0, aggregate.keys, undefined);
-  expect([ahead.hashOf(0), ahead.ids[0]]).toEqual([undefined, unknownKey]);
+  keys.retain(Uint8Array.from({ length: fromKeys }, (_, id) => Number(id === 10)));
+  expect(prepared(["key 10"], ["key 9"])).toEqual([0, refusedKey]);
 });
