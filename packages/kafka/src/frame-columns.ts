@@ -29,51 +29,57 @@ export function readFrames(
   const frame = createFrame();
   const timeOfBatch = recordTime(header, 0);
   const timeScale = header.timestampType === "LogAppendTime" ? 0 : 1;
+  let offsetDelta = frame.offsetDelta;
   let start = 0;
   let row = 0;
   for (let index = 0; index < recordCount; index++) {
-    const size = shortVarint(body, start);
-    const timeAt = start + shortBytes(body, start) + 1; // after the attributes
-    const end = timeAt - 1 + (size >>> 1);
-    const timeDelta = shortVarint(body, timeAt);
-    const deltaAt = timeAt + shortBytes(body, timeAt);
-    const delta = shortVarint(body, deltaAt);
-    const keyAt = deltaAt + shortBytes(body, deltaAt);
-    const keySize = shortVarint(body, keyAt);
-    const keyStart = keyAt + shortBytes(body, keyAt);
-    // Of -1, which means null, half is 0.
-    const valueAt = keyStart + (keySize >>> 1);
-    const valueSize = shortVarint(body, valueAt);
-    const valueStart = valueAt + shortBytes(body, valueAt);
-    const usual =
-      (size | timeDelta | delta | keySize | valueSize) < shortLimit &&
-      ((size | delta | valueSize) & 1) === 0 &&
-      ((keySize & 1) === 0 || keySize === 1) &&
-      valueStart + (valueSize >>> 1) < end &&
-      end <= body.length &&
-      delta >>> 1 > frame.offsetDelta &&
-      delta >>> 1 <= lastOffsetDelta;
-    if (usual) {
-      frame.offsetDelta = delta >>> 1;
+    // Nothing is called in here: V8 would look again at what it knows of each array after every call.
+    for (; index < recordCount; index++) {
+      const size = shortVarint(body, start);
+      const timeAt = start + shortBytes(body, start) + 1; // after the attributes
+      const end = timeAt - 1 + (size >>> 1);
+      const timeDelta = shortVarint(body, timeAt);
+      const deltaAt = timeAt + shortBytes(body, timeAt);
+      const delta = shortVarint(body, deltaAt);
+      const keyAt = deltaAt + shortBytes(body, deltaAt);
+      const keySize = shortVarint(body, keyAt);
+      const keyStart = keyAt + shortBytes(body, keyAt);
+      // Of -1, which means null, half is 0.
+      const valueAt = keyStart + (keySize >>> 1);
+      const valueSize = shortVarint(body, valueAt);
+      const valueStart = valueAt + shortBytes(body, valueAt);
+      const usual =
+        (size | timeDelta | delta | keySize | valueSize) < shortLimit &&
+        ((size | delta | valueSize) & 1) === 0 &&
+        ((keySize & 1) === 0 || keySize === 1) &&
+        valueStart + (valueSize >>> 1) < end &&
+        end <= body.length &&
+        delta >>> 1 > offsetDelta &&
+        delta >>> 1 <= lastOffsetDelta;
+      if (!usual) break;
+      offsetDelta = delta >>> 1;
       start = end;
-      if (baseOffset + frame.offsetDelta < fromOffset) continue;
+      if (baseOffset + offsetDelta < fromOffset) continue;
       time[row] = timeOfBatch + timeScale * ((timeDelta >>> 1) ^ -(timeDelta & 1));
       recordKeyStart[row] = keyStart;
       recordKeyLength[row] = (keySize >>> 1) - (keySize & 1);
       recordValueStart[row] = valueStart;
       recordValueLength[row] = valueSize >>> 1;
-    } else {
-      cursor.position = start;
-      readRecordFrame(cursor, frame, header);
-      start = frame.end;
-      if (baseOffset + frame.offsetDelta < fromOffset) continue;
-      time[row] = recordTime(header, frame.timestampDelta);
-      recordKeyStart[row] = frame.keyStart;
-      recordKeyLength[row] = frame.keyLength;
-      recordValueStart[row] = frame.valueStart;
-      recordValueLength[row] = frame.valueLength;
+      offset[row++] = baseOffset + offsetDelta;
     }
-    offset[row++] = baseOffset + frame.offsetDelta;
+    if (index === recordCount) break;
+    frame.offsetDelta = offsetDelta;
+    cursor.position = start;
+    readRecordFrame(cursor, frame, header);
+    offsetDelta = frame.offsetDelta;
+    start = frame.end;
+    if (baseOffset + offsetDelta < fromOffset) continue;
+    time[row] = recordTime(header, frame.timestampDelta);
+    recordKeyStart[row] = frame.keyStart;
+    recordKeyLength[row] = frame.keyLength;
+    recordValueStart[row] = frame.valueStart;
+    recordValueLength[row] = frame.valueLength;
+    offset[row++] = baseOffset + offsetDelta;
   }
   cursor.position = start;
   expectBodyEnd(cursor, header);

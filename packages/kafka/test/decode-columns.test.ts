@@ -257,6 +257,31 @@ test.for([
   expect(() => decode(batch)).toThrow(expect.objectContaining({ code: "BATCH_CORRUPT" }));
 });
 
+// Without a value a record is read by the reader that knows all forms.
+const plain = event("a", 1, 1);
+test.for([
+  [plain, plain],
+  [plain, null],
+  [null, plain],
+  [null, null],
+])("offsets that do not rise are BATCH_CORRUPT, whatever forms the records have", (values) => {
+  const batch = (...offsets: number[]): Buffer =>
+    encodeBatch({
+      baseOffset: 5,
+      lastOffsetDelta: 9,
+      records: offsets.map((offset, at) => ({ offset, value: values[at] ?? null })),
+    });
+  expect(decode(batch(6, 8)).rows.map(({ offset }) => offset)).toEqual([6, 8]);
+  for (const offsets of [
+    [6, 6],
+    [8, 6],
+    [6, 15],
+  ]) {
+    const decoding = (): unknown => decode(batch(...offsets));
+    expect(decoding).toThrow(expect.objectContaining({ code: "BATCH_CORRUPT" }));
+  }
+});
+
 test("20,000 mutated batches give rows or BATCH_CORRUPT, the same ones as record by record, and none takes long", () => {
   const samples = [undefined, gzipSync, compressSync, compressFrameSync, zstdCompressSync].map(
     (compress, attributes) =>
