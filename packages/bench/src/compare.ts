@@ -77,7 +77,8 @@ async function drainAll(
           bytes: 0,
           kafka,
           admin,
-          environment,
+          // The peers have no early results.
+          environment: { ...environment, EMIT: "final" },
           topic,
           run: `${name}-${run}-${count}`,
           nodeArguments: [],

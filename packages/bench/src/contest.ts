@@ -61,7 +61,7 @@ export function contestFigures(
   const others = medians.filter((one) => !isOurs(one));
   const of = runs > 1 ? `, medians of ${runs} runs` : "";
   return {
-    setting: `${events.toLocaleString("en")} Avro events of 1,000 ads in 4 partitions of one Apache Kafka, codec ${codec}, windows of 60 s each 30 s${of}`,
+    setting: `${events.toLocaleString("en")} Avro events of 1,000 ads in 4 partitions of one Apache Kafka, codec ${codec}, windows of 60 s each 30 s, results when a window closes${of}`,
     tables: [
       {
         caption: "",
