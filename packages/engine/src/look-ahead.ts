@@ -48,7 +48,7 @@ export class LookAhead {
 
   /**
    * The id of the key of one of the rows that were prepared from `first` on; it has to be sound.
-   * @param view of the bytes of the columns, made once: it is not for nothing
+   * @param view of the bytes of the columns; one made for each row would cost more than the look
    * @param maxCount as that of `KeyDictionary.idOf`
    */
   idOf(
