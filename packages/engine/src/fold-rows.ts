@@ -1,11 +1,19 @@
 import type { RecordColumns } from "./columns.ts";
 import { cell, type Pane } from "./pane.ts";
 
+/** Where rows of one batch are counted. */
+export type Counting = {
+  readonly columns: RecordColumns;
+  /** The row that others are counted from. */
+  readonly first: number;
+  /** Cells that were changed by an offset + 1 below it are noted as touched. */
+  readonly touchedFrom: number;
+};
+
 /** Rows that count in one pane, in the order of the log. */
 export type PaneRows = {
-  /** The row that `rows` count from. */
-  first: number;
   count: number;
+  /** By their distance from the first. */
   readonly rows: Int32Array;
   /** Where in the cells of the pane that of each row begins. */
   readonly starts: Int32Array;
@@ -18,31 +26,30 @@ export type PaneRows = {
  * each row, which looks up the same arrays again and again.
  *
  * @param sumCount of the columns of values; those behind them are maxima
- * @param touchedFrom cells that were changed by an offset + 1 below it are noted as touched
  */
 export function foldRows(
   pane: Pane,
-  columns: RecordColumns,
   selected: PaneRows,
+  counting: Counting,
   sumCount: number,
-  touchedFrom: number,
 ): void {
-  noteRows(pane, columns, selected, touchedFrom);
+  noteRows(pane, selected, counting);
+  const { columns, first } = counting;
   for (let column = 0; column < columns.values.length; column++) {
     const values = columns.values[column];
     if (values === undefined) continue;
     const fold = column < sumCount ? addRows : raiseRows;
-    fold(pane.cells, cell.values + column, selected, values);
+    fold(pane.cells, cell.values + column, selected, first, values);
   }
 }
 
 /** What every cell has before its sums. */
 function noteRows(
   pane: Pane,
-  { offset, eventTime, recordTime }: RecordColumns,
-  { first, count, rows, starts }: PaneRows,
-  touchedFrom: number,
+  { count, rows, starts }: PaneRows,
+  { columns, first, touchedFrom }: Counting,
 ): void {
+  const { offset, eventTime, recordTime } = columns;
   const { cells, stride } = pane;
   for (let at = 0; at < count; at++) {
     const row = first + (rows[at] ?? 0);
@@ -62,7 +69,8 @@ function noteRows(
 function addRows(
   cells: Float64Array,
   column: number,
-  { first, count, rows, starts }: PaneRows,
+  { count, rows, starts }: PaneRows,
+  first: number,
   values: Float64Array,
 ): void {
   for (let at = 0; at < count; at++) {
@@ -74,7 +82,8 @@ function addRows(
 function raiseRows(
   cells: Float64Array,
   column: number,
-  { first, count, rows, starts }: PaneRows,
+  { count, rows, starts }: PaneRows,
+  first: number,
   values: Float64Array,
 ): void {
   for (let at = 0; at < count; at++) {

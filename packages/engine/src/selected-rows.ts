@@ -1,16 +1,6 @@
-import type { RecordColumns } from "./columns.ts";
-import { foldRows, type PaneRows } from "./fold-rows.ts";
+import { type Counting, foldRows, type PaneRows } from "./fold-rows.ts";
 import type { Pane } from "./pane.ts";
 import type { EpochMs } from "./window.ts";
-
-/** Where rows of one batch are counted. */
-export type Counting = {
-  readonly columns: RecordColumns;
-  /** The row that others are counted from. */
-  readonly first: number;
-  /** As for `foldRows`. */
-  readonly touchedFrom: number;
-};
 
 /** Rows of one pane that are not folded yet. */
 type Selection = PaneRows & { pane: Pane | undefined };
@@ -54,16 +44,15 @@ export class SelectedRows {
     return this.#current.pane;
   }
 
-  /** Where the caller says where the cells of the rows of `addRun` begin. */
+  /** Where the caller says where the cells of the rows of `foldRun` begin. */
   get starts(): Int32Array {
     return this.#every.starts;
   }
 
   /** Adds a row of an event time, by its distance from the first. */
   add(at: number, time: EpochMs, key: number, counting: Counting): void {
-    if (!this.#holds(time)) this.#goToPane(time, counting);
-    const { pane, count, rows, starts } = this.#current;
-    if (pane === undefined) return;
+    const pane = this.#goToPane(time, counting);
+    const { count, rows, starts } = this.#current;
     rows[count] = at;
     starts[count] = pane.obtain(key) * pane.stride;
     this.#current.count = count + 1;
@@ -87,29 +76,30 @@ export class SelectedRows {
     this.#before.pane = undefined;
   }
 
-  #holds(time: EpochMs): boolean {
+  /** Makes the pane of a time the current one. */
+  #goToPane(time: EpochMs, counting: Counting): Pane {
     const { pane } = this.#current;
+    if (this.#holds(pane, time)) return pane;
+    const { pane: before } = this.#before;
+    [this.#current, this.#before] = [this.#before, this.#current];
+    if (this.#holds(before, time)) return before;
+    this.#fold(before, this.#current, counting);
+    return (this.#current.pane = this.#paneAt(time));
+  }
+
+  #holds(pane: Pane | undefined, time: EpochMs): pane is Pane {
     return pane !== undefined && time >= pane.start && time < pane.start + this.#paneMs;
   }
 
-  #goToPane(time: EpochMs, counting: Counting): void {
-    [this.#current, this.#before] = [this.#before, this.#current];
-    if (this.#holds(time)) return;
-    this.#fold(this.#current.pane, this.#current, counting);
-    this.#current.pane = this.#paneAt(time);
-  }
-
-  #fold(pane: Pane | undefined, rows: PaneRows, { columns, first, touchedFrom }: Counting): void {
+  #fold(pane: Pane | undefined, rows: PaneRows, counting: Counting): void {
     if (pane === undefined || rows.count === 0) return;
-    rows.first = first;
-    foldRows(pane, columns, rows, this.#sumCount, touchedFrom);
+    foldRows(pane, rows, counting, this.#sumCount);
     rows.count = 0;
   }
 }
 
 function paneRows(capacity: number): PaneRows {
   return {
-    first: 0,
     count: 0,
     rows: new Int32Array(capacity),
     starts: new Int32Array(capacity),

@@ -1,12 +1,13 @@
 import { type RecordColumns, rejectCode } from "./columns.ts";
 import type { Deduplicator } from "./deduplicate.ts";
+import type { Counting } from "./fold-rows.ts";
 import { KeyDictionary, refusedKey, viewOf } from "./key-dictionary.ts";
 import { aheadRows, LookAhead } from "./look-ahead.ts";
 import { blankCell, Pane } from "./pane.ts";
 import { plainCompleteness } from "./plain-rows.ts";
 import { reclaimKeys } from "./reclaim-keys.ts";
 import type { ResultColumns } from "./results.ts";
-import { type Counting, SelectedRows } from "./selected-rows.ts";
+import { SelectedRows } from "./selected-rows.ts";
 import { completeness, createWatermark, type Watermark, watermarkTime } from "./watermark.ts";
 import { type EpochMs, newestWindowStart, nextWindowEnd, paneLength } from "./window.ts";
 import { isFilled, isTouched, windowsOf } from "./pane-windows.ts";
