@@ -2,6 +2,7 @@ import zlib from "node:zlib";
 
 import { StreamError } from "@adstream/engine/errors";
 
+import { BodyMemory } from "./compression/body-memory.ts";
 import { decompressLz4 } from "./compression/lz4.ts";
 import { decompressSnappy } from "./compression/snappy.ts";
 
@@ -15,8 +16,12 @@ export const maxBodyBytes: number = 64 * 1024 * 1024;
 /** What zlib makes of a body at once: above what producers commonly make of a batch. Its default of 16 KiB is several steps, and a copy. */
 const chunkBytes = 128 * 1024;
 
+/** For bodies that are copied out of it at once. */
+const passing = new BodyMemory();
+
 /**
- * The records of a batch, decompressed: a view of `bytes` for "none", else an array of its own.
+ * The records of a batch, decompressed: a view of `bytes` for "none", else an array of its own, or a view of `memory`
+ * where that is given: the next body overwrites it.
  *
  * Snappy and lz4 are ours: bounded before they allocate, and no binary to install. zstd, which Node brings, packs
  * tighter and unpacks faster than either.
@@ -28,11 +33,13 @@ export function decompress(
   codec: CompressionCodec,
   bytes: Uint8Array,
   maxBytes: number = maxBodyBytes,
+  memory?: BodyMemory,
 ): Uint8Array {
-  return decompressors[codec](bytes, maxBytes);
+  const body = decompressors[codec](bytes, maxBytes, memory ?? passing);
+  return memory === undefined && passing.holds(body) ? body.slice() : body;
 }
 
-type Decompressor = (bytes: Uint8Array, maxBytes: number) => Uint8Array;
+type Decompressor = (bytes: Uint8Array, maxBytes: number, memory: BodyMemory) => Uint8Array;
 
 const decompressors: Readonly<Record<CompressionCodec, Decompressor>> = {
   none: (bytes, maxBytes) => {

@@ -3,6 +3,7 @@ import type { Clock, LogHandler, LogSource } from "@adstream/engine/ports";
 
 import { type EventFormat, type EventProjection, valueColumns } from "./event-projection.ts";
 import { openBatchSource, type BatchSource, type BatchSourceOptions } from "./batch-source.ts";
+import { BodyMemory } from "./compression/body-memory.ts";
 import { decodeColumns } from "./decode-columns.ts";
 import { composeJsonReader } from "./json-columns.ts";
 import { openBatch, type OpenBatch } from "./record-batch.ts";
@@ -49,6 +50,8 @@ class DecodingLogSource implements DecodedLogSource {
   readonly #schemas: WriterSchemas;
   /** Reused for every batch of every partition: they come one after the other. */
   readonly #columns: RecordColumns;
+  /** As the columns are. */
+  readonly #bodies = new BodyMemory();
   /** undefined where events are Avro. */
   readonly #json: RowsReader | undefined;
   /** Partitions that the handler paused; others may be paused for a schema. */
@@ -80,7 +83,7 @@ class DecodingLogSource implements DecodedLogSource {
           },
           // The promise carries what it throws, too.
           batch: async (partition, bytes, header, fromOffset) =>
-            this.#apply(handler, partition, openBatch(bytes), fromOffset),
+            this.#apply(handler, partition, openBatch(bytes, undefined, this.#bodies), fromOffset),
           atLogEnd: (partition, nextOffset) => handler.atLogEnd(partition, nextOffset),
           beforeRejoin: (budgetMs) => handler.beforeRejoin(budgetMs),
         },

@@ -14,6 +14,7 @@ import {
   maxBodyBytes,
   type CompressionCodec,
 } from "./compression.ts";
+import type { BodyMemory } from "./compression/body-memory.ts";
 import { crc32c } from "./crc32c.ts";
 import {
   createFrame,
@@ -118,9 +119,14 @@ export function readBatchHeader(bytes: Uint8Array, position = 0): BatchHeader {
 /**
  * Checks and decompresses the one batch that `bytes` holds. An uncompressed body is a view of `bytes`.
  *
+ * @param memory for a compressed body, which is a view of it then: the next one overwrites it
  * @throws {StreamError} BATCH_CORRUPT
  */
-export function openBatch(bytes: Uint8Array, maxBytes: number = maxBodyBytes): OpenBatch {
+export function openBatch(
+  bytes: Uint8Array,
+  maxBytes: number = maxBodyBytes,
+  memory?: BodyMemory,
+): OpenBatch {
   const header = readBatchHeader(bytes);
   const { baseOffset, sizeBytes, recordCount, codec } = header;
   if (sizeBytes !== bytes.length) {
@@ -138,7 +144,7 @@ export function openBatch(bytes: Uint8Array, maxBytes: number = maxBodyBytes): O
     bytes.byteOffset + headerBytes,
     sizeBytes - headerBytes,
   );
-  const body = recordCount === 0 ? new Uint8Array(0) : decompress(codec, packed, maxBytes);
+  const body = recordCount === 0 ? new Uint8Array(0) : decompress(codec, packed, maxBytes, memory);
   if (recordCount > body.length / minRecordBytes) {
     throw corrupt(
       `record batch at offset ${baseOffset} claims ${recordCount} records in ${body.length} bytes`,

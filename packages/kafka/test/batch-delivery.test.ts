@@ -40,6 +40,8 @@ type Fetch = {
   readonly last?: Buffer;
   /** Where the first open transaction begins. */
   readonly stable?: number;
+  /** Called with the partition and what happened so far when the handler gets a batch. */
+  readonly onBatch?: (assigned: AssignedPartition, events: string[]) => void;
 };
 
 async function fetched({
@@ -52,6 +54,7 @@ async function fetched({
   stable = end,
   recheck,
   last,
+  onBatch,
 }: Fetch) {
   const events: string[] = [];
   const assigned: AssignedPartition = {
@@ -102,6 +105,7 @@ async function fetched({
       assigned: () => {},
       batch(_partition, _bytes, header, fromOffset) {
         events.push(`batch ${header.baseOffset} from ${fromOffset}`);
+        onBatch?.(assigned, events);
         return Promise.resolve("done");
       },
       atLogEnd: (_partition, nextOffset) => events.push(`end ${nextOffset}`),
@@ -247,4 +251,34 @@ test("K5: a batch that reaches across the end of the one read before stops the s
   expect((await fetched({ ...fetch, batches: [data(5, 4)] })).events).toContain("batch 5 from 5");
   const within = { from: 5, batches: [data(3, 4)], end: 9 };
   expect((await fetched(within)).events).toContain("batch 3 from 5");
+});
+
+/** More than half of what is handed over between two turns of the event loop. */
+function large(baseOffset: number): Buffer {
+  return encodeBatch({ records: [{ offset: baseOffset, value: Buffer.alloc(150 * 1024) }] });
+}
+
+test("the event loop gets its turn in the middle of a large fetch, and none in a small one", async () => {
+  const noteTurn = (_: AssignedPartition, events: string[]): void =>
+    void (events.length === 1 && setImmediate(() => events.push("turn")));
+  const fetch = { from: 0, end: 9, onBatch: noteTurn };
+  const { events } = await fetched({ ...fetch, batches: [large(0), large(1), large(2)] });
+  const handed = events.filter((event) => !event.startsWith("resolved"));
+  expect(handed).toEqual(["batch 0 from 0", "batch 1 from 1", "turn", "batch 2 from 2"]);
+  const small = await fetched({ ...fetch, batches: [large(0), data(1, 1), data(2, 1)] });
+  expect(small.events).not.toContain("turn");
+});
+
+test("what happens to the partition in that turn ends the delivery", async () => {
+  const batches = [large(0), large(1), large(2)];
+  const changes = [
+    (assigned: AssignedPartition): void => void (assigned.paused = true),
+    (assigned: AssignedPartition): void => void assigned.starts++,
+  ];
+  for (const change of changes) {
+    const onBatch = (assigned: AssignedPartition): void =>
+      void setImmediate(() => change(assigned));
+    const { events } = await fetched({ from: 0, batches, end: 9, onBatch });
+    expect(events).not.toContain("batch 2 from 2");
+  }
 });

@@ -5,6 +5,7 @@ import { compressSync as compressSnappy } from "snappy";
 import zlib from "node:zlib";
 import { describe, expect, test } from "vitest";
 
+import { BodyMemory } from "../src/compression/body-memory.ts";
 import { compressionCodecs, decompress, type CompressionCodec } from "../src/compression.ts";
 
 const encoders: Record<CompressionCodec, (bytes: Buffer) => Uint8Array> = {
@@ -46,6 +47,38 @@ test.for(packed)("%s gives back several MiB of records", (codec) => {
   for (let index = 0; index < bytes.length; index++) bytes[index] = (index * 7919) >>> (index & 7);
   expect(Buffer.compare(decompress(codec, encoders[codec](bytes)), bytes)).toBe(0);
 });
+
+test.for(packed)("%s unpacks into memory that is used again, whatever lay there", (codec) => {
+  const memory = new BodyMemory();
+  fc.assert(
+    fc.property(content, (bytes) => {
+      const unpacked = decompress(codec, encoders[codec](bytes), undefined, memory);
+      expect(Buffer.compare(unpacked, bytes)).toBe(0);
+      memory.bytes.fill(0xab);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test.for(packed)(
+  "%s leaves a body alone that was not unpacked into memory of the caller's",
+  (codec) => {
+    const [first, second] = [Buffer.alloc(1000, "ad_1 "), Buffer.alloc(1000, "ad_2 ")];
+    const unpacked = decompress(codec, encoders[codec](first));
+    decompress(codec, encoders[codec](second));
+    expect(Buffer.compare(unpacked, first)).toBe(0);
+  },
+);
+
+test.for(["lz4", "snappy"] as const)(
+  "%s makes no memory for a body like those before it",
+  (codec) => {
+    const memory = new BodyMemory();
+    const input = encoders[codec](Buffer.alloc(1000, "ad_1 "));
+    const { buffer } = decompress(codec, input, undefined, memory);
+    expect(decompress(codec, input, undefined, memory).buffer).toBe(buffer);
+  },
+);
 
 test.for(compressionCodecs)("%s stops at the bound on its output", (codec) => {
   const bytes = Buffer.alloc(1 << 20, "x");

@@ -1,6 +1,7 @@
 import { StreamError } from "@adstream/engine/errors";
 
 import { type Block, blockOf, copyLiteral, copyMatch } from "./block-output.ts";
+import type { BodyMemory } from "./body-memory.ts";
 
 const frameMagic = 0x184d2204;
 const descriptorStart = 4;
@@ -13,22 +14,20 @@ const contentChecksumFlag = 0b100;
 const dictionaryFlag = 0b1;
 const uncompressedBlockFlag = 0x8000_0000;
 const checksumBytes = 4;
-/** What is kept for the next body; more than the batches of any sane producer need. */
-const keptBytes = 4 * 1024 * 1024;
-/** Where bodies come out: how long one becomes is known only then, and memory just made costs as much as the decoding. */
-let workspace: Uint8Array = new Uint8Array(0);
 
 /**
  * LZ4 frames, as Kafka has them since format 1 (LZ4 Frame Format 1.6.x). The checksums of header, blocks and content
  * are not looked at: the batch has its own, and old clients computed the header's over the wrong bytes.
  *
+ * @returns a view of `memory`, unless it is too long to be kept there
  * @throws {StreamError} BATCH_CORRUPT
  */
-export function decompressLz4(bytes: Uint8Array, maxBytes: number): Uint8Array {
+export function decompressLz4(bytes: Uint8Array, maxBytes: number, memory: BodyMemory): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const { flags, blockBytes, blocksStart } = readDescriptor(bytes, view);
   const blockTailBytes = flags & blockChecksumFlag ? checksumBytes : 0;
-  let output = blockOf(workspace.subarray(0, maxBytes));
+  // How long the body becomes is known only at its end.
+  let output = blockOf(memory.bytes.subarray(0, maxBytes));
   let written = 0;
   let position = blocksStart;
   for (;;) {
@@ -51,9 +50,8 @@ export function decompressLz4(bytes: Uint8Array, maxBytes: number): Uint8Array {
     position += length + blockTailBytes;
   }
   expectBytes(bytes, position, flags & contentChecksumFlag ? checksumBytes : 0);
-  const { length: room } = output.bytes;
-  if (room > workspace.length && room <= keptBytes) workspace = output.bytes;
-  return output.bytes.slice(0, written);
+  memory.keep(output.bytes);
+  return output.bytes.subarray(0, written);
 }
 
 type Descriptor = {

@@ -1,6 +1,7 @@
 import { StreamError } from "@adstream/engine/errors";
 
 import { blockOf, copyLiteral, copyMatch } from "./block-output.ts";
+import type { BodyMemory } from "./body-memory.ts";
 
 /** First bytes of the framing of Java's snappy-java: 0x82 "SNAPPY" 0x00, version, compatible version. */
 const xerialMagic = Uint8Array.of(0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00);
@@ -13,9 +14,14 @@ const copyDistanceBytes = [0, 1, 2, 4];
  * Snappy as Kafka clients write it: one raw block (librdkafka and others), or xerial's chunks of raw blocks (Java),
  * each behind its length as int32, big-endian.
  *
+ * @returns a view of `memory`, unless it is too long to be kept there
  * @throws {StreamError} BATCH_CORRUPT
  */
-export function decompressSnappy(bytes: Uint8Array, maxBytes: number): Uint8Array {
+export function decompressSnappy(
+  bytes: Uint8Array,
+  maxBytes: number,
+  memory: BodyMemory,
+): Uint8Array {
   const chunks = isXerial(bytes) ? xerialChunks(bytes) : [bytes];
   const blocks = chunks.map(readPreamble);
   let totalBytes = 0;
@@ -23,7 +29,7 @@ export function decompressSnappy(bytes: Uint8Array, maxBytes: number): Uint8Arra
   if (totalBytes > maxBytes) {
     throw corrupt(`body of ${totalBytes} bytes is longer than ${maxBytes}`);
   }
-  const output = new Uint8Array(totalBytes);
+  const output = memory.take(totalBytes);
   let written = 0;
   for (const block of blocks) {
     decompressBlock(block, output.subarray(written, written + block.uncompressedBytes));
