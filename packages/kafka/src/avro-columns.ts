@@ -7,7 +7,7 @@ import { fuseFields } from "./fuse-fields.ts";
 import { parseAvroSchema, type AvroRecord, type AvroType } from "./avro-schema.ts";
 import { createSkippers, type Skipper } from "./avro-skip.ts";
 import { noMore, nullField } from "./usual-fields.ts";
-import type { ColumnReader, FieldReader, RowsReader } from "./value-rows.ts";
+import type { ColumnReader, EventReader, FieldReader } from "./value-rows.ts";
 
 /**
  * Composes the reader of events written with one schema: a small reader per field, in the writer's order. Projected
@@ -18,7 +18,7 @@ import type { ColumnReader, FieldReader, RowsReader } from "./value-rows.ts";
  *
  * @throws {StreamError} SCHEMA_UNREADABLE naming the field and the schema
  */
-export function composeReader(writerSchemaJson: string, projection: EventProjection): RowsReader {
+export function composeReader(writerSchemaJson: string, projection: EventProjection): EventReader {
   const type = parseAvroSchema(writerSchemaJson);
   if (type.kind !== "record") throw unreadable(`schema is a ${type.kind}, not a record`);
   const projected = projectedFields(projection);
@@ -30,7 +30,7 @@ export function composeReader(writerSchemaJson: string, projection: EventProject
     if (reader !== undefined) return reader;
     throw unreadable(`field ${field.name} of schema ${type.name} is not ${use.due}`);
   });
-  return fuseFields([...missingFields(type, projected), ...fields, noMore]);
+  return fuseFields([...fields, noMore, ...missingFields(type, projected)], true);
 }
 
 /** Fills in defaults for what the writer lacks. */

@@ -5,10 +5,11 @@ import { type EventFormat, type EventProjection, valueColumns } from "./event-pr
 import { openBatchSource, type BatchSource, type BatchSourceOptions } from "./batch-source.ts";
 import { BodyMemory } from "./compression/body-memory.ts";
 import { decodeColumns } from "./decode-columns.ts";
+import { fuseFields } from "./fuse-fields.ts";
 import { composeJsonReader } from "./json-columns.ts";
 import { openBatch, type OpenBatch } from "./record-batch.ts";
 import type { SchemaRegistryClient } from "./schema-registry.ts";
-import { eachRow, type RowsReader } from "./value-rows.ts";
+import type { EventReader } from "./value-rows.ts";
 import { WriterSchemas } from "./writer-schemas.ts";
 
 /**
@@ -53,7 +54,7 @@ class DecodingLogSource implements DecodedLogSource {
   /** As the columns are. */
   readonly #bodies = new BodyMemory();
   /** undefined where events are Avro. */
-  readonly #json: RowsReader | undefined;
+  readonly #json: EventReader | undefined;
   /** Partitions that the handler paused; others may be paused for a schema. */
   readonly #pausedByHandler = new Set<number>();
   #handler: LogHandler | undefined;
@@ -62,7 +63,9 @@ class DecodingLogSource implements DecodedLogSource {
     this.#batches = batches;
     this.#columns = createColumns(valueColumns(options.projection));
     this.#json =
-      options.format === "json" ? eachRow(composeJsonReader(options.projection)) : undefined;
+      options.format === "json"
+        ? fuseFields([{ row: composeJsonReader(options.projection) }], false)
+        : undefined;
     this.#schemas = new WriterSchemas(options, {
       unknown: (partition, schemaId) => this.#handler?.schemaUnknown(partition, schemaId),
       decided: (partition, schemaId) =>

@@ -26,11 +26,16 @@ export const keyField: FieldReader = {
   },
 };
 
+/** By words, of which the last may overlap the one before it. */
 function isAscii(bytes: Uint8Array, view: DataView, start: number, end: number): boolean {
+  const last = end - 4;
   let high = 0;
-  let at = start;
-  for (; at + 4 <= end; at += 4) high |= view.getInt32(at, true);
-  for (; at < end; at++) high |= (bytes[at] ?? 0) << 24;
+  if (last >= start) {
+    for (let at = start; at < last; at += 4) high |= view.getInt32(at, true);
+    high |= view.getInt32(last, true);
+  } else {
+    for (let at = start; at < end; at++) high |= (bytes[at] ?? 0) << 24;
+  }
   return (high & 0x80808080) === 0;
 }
 

@@ -1,5 +1,6 @@
 import type { RecordColumns } from "@adstream/engine/columns";
 
+import type { BatchReading } from "./batch-reading.ts";
 import type { ByteCursor } from "./byte-cursor.ts";
 
 /**
@@ -12,6 +13,17 @@ export type RowsReader = (
   from: number,
   to: number,
 ) => void;
+
+/** How events of one schema, or of one form, are read. */
+export type EventReader = {
+  /** Of rows whose frames are read. */
+  readonly rows: RowsReader;
+  /**
+   * Reads records on, with their frames, as long as these are usual and the values begin with the schema's id; not one,
+   * maybe. The others are left to `nextRecord` and `rows`.
+   */
+  readonly records: (reading: BatchReading, schemaId: number) => void;
+};
 
 /**
  * Reads one field of one row, at the cursor.
@@ -39,7 +51,7 @@ export type Column = Int32Array | Float64Array;
 
 /**
  * Reads a value that begins at `at` and writes it to its row. Takes all it needs as arguments and is short, so that the
- * compiler puts it into the loop over rows (`fuseFields`).
+ * compiler puts it into the loops over rows and records (`compiled-loops.ts`).
  *
  * @param end of all values of the row
  * @returns where the value ends; -1: it is not of the usual form, which says nothing about whether it is sound

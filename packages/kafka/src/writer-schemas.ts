@@ -9,7 +9,7 @@ import type { EventProjection } from "./event-projection.ts";
 import type { Log } from "./kafkajs-log.ts";
 import { leastRecent } from "./least-recent.ts";
 import type { RegisteredSchema, SchemaRegistryClient } from "./schema-registry.ts";
-import type { RowsReader } from "./value-rows.ts";
+import type { EventReader } from "./value-rows.ts";
 
 /** What the partitions that wait for a schema need done. */
 export type SchemaWaiter = {
@@ -39,7 +39,7 @@ const outageToMs = 30_000;
  */
 export class WriterSchemas {
   readonly #options: WriterSchemasOptions;
-  readonly #readers = leastRecent<number, RowsReader | RejectReason>(keptReaders);
+  readonly #readers = leastRecent<number, EventReader | RejectReason>(keptReaders);
   /** What no waiting mends: thrown to whoever looks the schema up. */
   readonly #failures = new Map<number, StreamError>();
   /** Partitions that wait, by schema id; the set identifies one wait. */
@@ -56,7 +56,7 @@ export class WriterSchemas {
    * @returns undefined when it has to be loaded: see `waitFor`
    * @throws {StreamError} NOT_AUTHORIZED, or whatever else ended its loading
    */
-  lookup(schemaId: number): RowsReader | RejectReason | undefined {
+  lookup(schemaId: number): EventReader | RejectReason | undefined {
     const failure = this.#failures.get(schemaId);
     if (failure !== undefined) throw failure;
     return this.#readers.get(schemaId);
@@ -131,7 +131,7 @@ export class WriterSchemas {
     }
   }
 
-  #compose(schemaId: number, text: string): RowsReader | RejectReason {
+  #compose(schemaId: number, text: string): EventReader | RejectReason {
     try {
       return composeReader(text, this.#options.projection);
     } catch (error) {

@@ -14,7 +14,7 @@ import { describe, expect, test } from "vitest";
 import { composeReader } from "../src/avro-columns.ts";
 import { decodeColumns, type ReaderLookup } from "../src/decode-columns.ts";
 import { openBatch, readRecords } from "../src/record-batch.ts";
-import type { RowsReader } from "../src/value-rows.ts";
+import type { EventReader } from "../src/value-rows.ts";
 import { frame } from "../src/wire-format.ts";
 import { prefixed } from "./avro-shapes.ts";
 import { encodeBatch, varint, withChecksum, type TestRecord } from "./encode-batch.ts";
@@ -25,7 +25,7 @@ const schema = (...names: string[]): string =>
     name: "E",
     fields: names.map((name) => ({ name, type: name === "key" ? "string" : "long" })),
   });
-const reader = (...names: string[]): RowsReader =>
+const reader = (...names: string[]): EventReader =>
   composeReader(schema(...names), {
     key: "key",
     eventTime: "time",
@@ -33,7 +33,7 @@ const reader = (...names: string[]): RowsReader =>
   });
 /** 1: all fields in order; 2: without clicks; 3: in another order; 4: unreadable; 5: not loaded. */
 const readers: ReaderLookup = (schemaId) => byId.get(schemaId);
-const byId = new Map<number, RowsReader | RejectReason>([
+const byId = new Map<number, EventReader | RejectReason>([
   [1, reader("key", "time", "clicks")],
   [2, reader("key", "time")],
   [3, reader("clicks", "time", "key")],
@@ -152,6 +152,9 @@ describe("rows", () => {
       decode(encodeBatch({ records })).rows,
     );
     expect(decode(encodeBatch({ records: [] }), { columns }).rows).toEqual([]);
+    decode(encodeBatch({ records: many.map((each) => ({ ...each, value: null })) }), { columns });
+    const sound = decode(encodeBatch({ records: many }), { columns }).rows;
+    expect(new Set(sound.map(({ rejected }) => rejected))).toEqual(new Set(["accepted"]));
   });
 
   function row(index: number, event: Row["event"]): unknown {
@@ -247,6 +250,18 @@ test("the lookup is asked once for a run of records with the same schema", () =>
   expect(asked).toEqual([1, 4, 1]);
 });
 
+test("a record that claims more than the batch has is BATCH_CORRUPT before its value is read", () => {
+  const good = [30, 0, 0, 0, 1, 18, 0, 0, 0, 0, 1, 2, 97, 2, 0, 0];
+  // As long as the first, by what it says; of its key, 40 bytes, there is the first.
+  const cut = [110, 0, 0, 2, 1, 98, 0, 0, 0, 0, 1, 80, 97];
+  const body = Uint8Array.from([...good, ...good.with(3, 2), ...cut.with(3, 4)]);
+  const batch = (recordCount: number, bytes: Uint8Array): Buffer =>
+    encodeBatch({ records: [], body: bytes, recordCount, lastOffsetDelta: 9 });
+  expect(decode(batch(2, body.subarray(0, 2 * good.length))).rows).toHaveLength(2);
+  const decoding = (): unknown => decode(batch(3, body));
+  expect(decoding).toThrow(expect.objectContaining({ code: "BATCH_CORRUPT" }));
+});
+
 test.for([
   ["a record without its header count", [10, 0, 0, 0, 1, 1, 14, 0, 0, 2, 1, 1, 0, 0], 2],
   ["a record longer than the batch", [12, 0, 0, 0, 1, 1, 0, 14, 0, 0, 2, 1, 1, 0], 2],
@@ -260,10 +275,11 @@ test.for([
 // Without a value a record is read by the reader that knows all forms.
 const plain = event("a", 1, 1);
 test.for([
-  [plain, plain],
-  [plain, null],
-  [null, plain],
-  [null, null],
+  [plain, plain, plain],
+  [plain, plain, null],
+  [plain, null, plain],
+  [null, plain, plain],
+  [null, null, null],
 ])("offsets that do not rise are BATCH_CORRUPT, whatever forms the records have", (values) => {
   const batch = (...offsets: number[]): Buffer =>
     encodeBatch({
@@ -271,11 +287,14 @@ test.for([
       lastOffsetDelta: 9,
       records: offsets.map((offset, at) => ({ offset, value: values[at] ?? null })),
     });
-  expect(decode(batch(6, 8)).rows.map(({ offset }) => offset)).toEqual([6, 8]);
+  expect(decode(batch(6, 8, 9)).rows.map(({ offset }) => offset)).toEqual([6, 8, 9]);
   for (const offsets of [
     [6, 6],
     [8, 6],
     [6, 15],
+    [6, 8, 8],
+    [6, 8, 7],
+    [6, 8, 15],
   ]) {
     const decoding = (): unknown => decode(batch(...offsets));
     expect(decoding).toThrow(expect.objectContaining({ code: "BATCH_CORRUPT" }));

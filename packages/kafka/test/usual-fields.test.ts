@@ -2,9 +2,11 @@ import { createColumns, type RecordColumns } from "@adstream/engine/columns";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
+import { beginReading, nextRecord } from "../src/batch-reading.ts";
 import { createCursor, malformed } from "../src/byte-cursor.ts";
 import { outOfRange } from "../src/field-rejections.ts";
 import { fuseFields } from "../src/fuse-fields.ts";
+import { openBatch } from "../src/record-batch.ts";
 import {
   float64Field,
   integerField,
@@ -13,8 +15,9 @@ import {
   noMore,
   nullField,
 } from "../src/usual-fields.ts";
-import { eachRow, type FieldReader, type RowsReader } from "../src/value-rows.ts";
-import { varint } from "./encode-batch.ts";
+import { eachRow, type EventReader, type FieldReader, type RowsReader } from "../src/value-rows.ts";
+import { frame, frameBytes } from "../src/wire-format.ts";
+import { encodeBatch, varint } from "./encode-batch.ts";
 
 const double = (value: number): number[] => [...new Uint8Array(Float64Array.of(value).buffer)];
 const text = (content: string): number[] => [
@@ -96,7 +99,7 @@ const kinds: [string, FieldReader, fc.Arbitrary<number[]>][] = [
 test.each(kinds)("%s of many rows are what they are row by row", (_, field, value) => {
   fc.assert(
     fc.property(fc.array(value, { minLength: 1, maxLength: 8 }), fc.nat(3), (values, cut) => {
-      expect(read(fuseFields([field]), values, cut)).toEqual(read(eachRow(field.row), values, cut));
+      expectAlike([field], values, cut);
     }),
     { numRuns: 3_000 },
   );
@@ -118,11 +121,25 @@ const records = fc
 test("fields that are read together are what they are one by one", () => {
   fc.assert(
     fc.property(records, fc.nat(3), ({ fields, values }, cut) => {
-      expect(read(fuseFields(fields), values, cut)).toEqual(read(oneByOne(fields), values, cut));
+      expectAlike(fields, values, cut);
     }),
     { numRuns: 3_000 },
   );
 });
+
+function expectAlike(
+  fields: readonly FieldReader[],
+  values: readonly number[][],
+  cut: number,
+): void {
+  const oracle = oneByOne(fields);
+  expect(read(fuseFields(fields, false).rows, values, cut)).toEqual(read(oracle, values, cut));
+  for (const framed of [false, true]) {
+    const both = fuseFields(fields, framed);
+    const ofRecords = readRecords(both.records, values, framed);
+    expect(ofRecords).toEqual(readRecords(eachRecord(oracle, framed), values, framed));
+  }
+}
 
 /** The oracle: each field of all rows, by the reader that knows all forms. */
 function oneByOne(fields: readonly FieldReader[]): RowsReader {
@@ -143,6 +160,40 @@ function read(reader: RowsReader, values: readonly number[][], cut: number): unk
   if (values.length > 1) columns.rejected[1] = 1;
   reader(createCursor(Uint8Array.from(values.flat())), columns, 0, values.length);
   return values.map((_, row) => rowOf(columns, row));
+}
+
+const schemaId = 7;
+
+/** What is in the columns after values were read as those of records. */
+function readRecords(
+  reader: EventReader["records"],
+  values: readonly number[][],
+  framed: boolean,
+): unknown {
+  const records = values.map((bytes, offset) => {
+    const datum = Uint8Array.from(bytes);
+    return { offset, value: framed ? frame(schemaId, datum) : datum };
+  });
+  const columns = createColumns(4, values.length);
+  reader(beginReading(openBatch(encodeBatch({ records })), 0, columns), schemaId);
+  expect(columns.count).toBe(values.length);
+  // How far a value was read means nothing where nothing reads on.
+  columns.unread.fill(0);
+  return values.map((_, row) => rowOf(columns, row));
+}
+
+/** Frame by frame, and then the values. */
+function eachRecord(rows: RowsReader, framed: boolean): EventReader["records"] {
+  return (reading) => {
+    const { columns, cursor } = reading;
+    for (let row = 0; nextRecord(reading); row = ++columns.count) {
+      const start = columns.recordValueStart[row] ?? 0;
+      columns.unread[row] = start + (framed ? frameBytes : 0);
+      columns.unreadEnd[row] = start + (columns.recordValueLength[row] ?? 0);
+      columns.rejected[row] = 0;
+    }
+    rows(cursor, columns, 0, columns.count);
+  };
 }
 
 function rowOf(columns: RecordColumns, row: number): unknown {

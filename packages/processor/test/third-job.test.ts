@@ -79,7 +79,7 @@ test.each<[string, RowsReader, (arrival: Arrival) => Buffer]>([
   ],
   [
     "Avro",
-    composeReader(eventSchema, jobColumns(delays).projection),
+    composeReader(eventSchema, jobColumns(delays).projection).rows,
     (arrival) => avroCodec(eventSchema).encode(arrival),
   ],
 ])("a third job counts events of %s, with nothing but its definition", (_, reader, encode) => {
