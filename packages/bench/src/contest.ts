@@ -11,7 +11,7 @@ export type Contestant = {
   readonly eventsPerSecond: number;
   /** Of the whole process tree from exec to exit, per million events; the broker's is not in it. */
   readonly cpuSecondsPerMillion: number;
-  /** Without what was used before the first record; we: before the assignment of partitions. */
+  /** Without what was used before the first record; we: before the first partition may be read. */
   readonly cpuSecondsPerMillionRunning: number;
   readonly peakRssMb: number;
   /** (ad, window) rows by the oracle. */

@@ -13,12 +13,12 @@ export type DrainClient = "adstream" | `adstream x ${number}` | "kafkajs";
 /** What one client did with the backlog; several processors are one client, whose CPU and memory are added up. */
 export type Drain = {
   readonly client: DrainClient;
-  /** From the first assignment of partitions to the last event applied, and for adstream also published. */
+  /** From when the first partition may be read to the last event applied, and for adstream also published. */
   readonly seconds: number;
   readonly eventsPerSecond: number;
   /** User and system time from exec to exit, per million events. */
   readonly cpuSecondsPerMillion: number;
-  /** Without what was used before the assignment. */
+  /** Without what was used before that. */
   readonly cpuSecondsPerMillionRunning: number;
   readonly peakRssMiB: number;
   /** Records that the client published. */
@@ -69,7 +69,7 @@ export async function drainWithProcessors(
   await createOutputTopics(admin, Object.values(topics));
   const checkpoints = await mkdtemp(join(tmpdir(), "adstream-bench-"));
   const applied = new Map<number, number>();
-  let assignedAt = 0;
+  let begunAt = 0;
   let cpuBeforeMs = 0;
   const stopAll = (): void => children.forEach((child) => child.stop());
   const children = Array.from({ length: processors }, () =>
@@ -87,8 +87,9 @@ export async function drainWithProcessors(
         LOG_LEVEL: "info",
       },
       onLine(line) {
-        if (assignedAt > 0 || !line.includes(`"partitions assigned"`)) return;
-        assignedAt = new Date(Reflect.get(Object(JSON.parse(line)), "time")).getTime();
+        // As the peers have it: their start ends with the first record that they read.
+        if (begunAt > 0 || !line.includes(`"task acquired"`)) return;
+        begunAt = new Date(Reflect.get(Object(JSON.parse(line)), "time")).getTime();
         cpuBeforeMs = sum(children.map((child) => child.cpuSoFarMs()));
       },
       onMessage(message) {
@@ -103,7 +104,7 @@ export async function drainWithProcessors(
     const results = await readResults(kafka, admin, topics.RESULTS_TOPIC);
     return {
       client: processorClient(processors),
-      ...rates(records, results.lastAt - assignedAt, cpuMs, cpuMs - cpuBeforeMs),
+      ...rates(records, results.lastAt - begunAt, cpuMs, cpuMs - cpuBeforeMs),
       peakRssMiB: sum(usages.map(({ peakRssMiB }) => peakRssMiB)),
       resultRecords: results.records,
       rows: compareRows(options.expected, results.rows),
