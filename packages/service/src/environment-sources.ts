@@ -99,6 +99,8 @@ function errorCode(error: unknown): string {
 
 /** Shorter names are too close to everything. */
 const minTypoLength = 6;
+/** In keystrokes; of the longer names. */
+const highestTolerance = 2;
 
 /** One hint per variable that is not in `names` but one or two keystrokes from a name in it that is not set. */
 export function typoHints(names: readonly string[], present: readonly string[]): string[] {
@@ -114,12 +116,12 @@ export function typoHints(names: readonly string[], present: readonly string[]):
 }
 
 function tolerance(name: string): number {
-  return name.length >= 12 ? 2 : 1;
+  return name.length >= 12 ? highestTolerance : 1;
 }
 
-/** Levenshtein's, given up (as Infinity) where the lengths alone exceed every tolerance. */
+/** Levenshtein's, given up (as Infinity) once it exceeds every tolerance: a machine has many variables that are not ours. */
 function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return Number.POSITIVE_INFINITY;
+  if (Math.abs(a.length - b.length) > highestTolerance) return Number.POSITIVE_INFINITY;
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let row = 1; row <= a.length; row++) {
     const current = [row];
@@ -129,6 +131,8 @@ function editDistance(a: string, b: string): number {
       const insert = (current[column - 1] ?? 0) + 1;
       current.push(Math.min(swap, remove, insert));
     }
+    // What is behind a row comes to no less than the least of it.
+    if (Math.min(...current) > highestTolerance) return Number.POSITIVE_INFINITY;
     previous = current;
   }
   return previous.at(-1) ?? 0;

@@ -312,6 +312,19 @@ test("a mistyped name is hinted at, names of others are left alone", () => {
   expect(problems({ KAFKA_BROKER: "x:1", LOG_LEVEL: "loud" })).toHaveLength(2);
 });
 
+test.for([
+  ["SKHEMA_REGISTRY_URI", "SCHEMA_REGISTRY_URL"],
+  ["XXSCHEMA_REGISTRY_URL", "SCHEMA_REGISTRY_URL"],
+  ["SCHEMA_REGISTRY_URLXX", "SCHEMA_REGISTRY_URL"],
+  ["XXXSCHEMA_REGISTRY_URL", undefined],
+  ["SKHEMA_REGISTRI_URI", undefined],
+  ["KAFKA_BROKERZZ", "KAFKA_BROKERS"],
+])("%s is two keystrokes from %s, at the most", ([name = "", meant]) => {
+  const hint = `${name} is not a setting: did you mean ${meant}?`;
+  const hints = likelyTypos(schema, { env: { [name]: "x" }, file: null });
+  expect(hints).toEqual(meant === undefined ? [] : [hint]);
+});
+
 describe("whatever the environment holds", () => {
   const canary = "c4n4ry-s3cr3t";
   const names = Object.keys(schema.shape);
