@@ -35,6 +35,8 @@ export type DrainOptions = Filled & {
   readonly run: string;
   /** Arguments for the Node of the processor, like --cpu-prof. */
   readonly nodeArguments: readonly string[];
+  /** What starts each process instead of us, if anything. */
+  readonly under?: readonly string[] | undefined;
 };
 
 const root = new URL("../../../", import.meta.url);
@@ -60,7 +62,7 @@ export async function drainWithProcessors(
   options: DrainOptions,
   processors: number,
 ): Promise<Drain> {
-  const { kafka, admin, environment, topic, run, records, nodeArguments } = options;
+  const { kafka, admin, environment, topic, run, records, nodeArguments, under } = options;
   const topics = {
     RESULTS_TOPIC: `${run}-results`,
     DEAD_LETTER_TOPIC: `${run}-dead`,
@@ -76,6 +78,7 @@ export async function drainWithProcessors(
     startMeasured({
       program: processorProgram,
       nodeArguments,
+      under,
       environment: {
         ...environment,
         ...oracleSettings,
@@ -126,7 +129,7 @@ const stockFlags = [
 
 /** The consumer that everybody writes first. */
 export async function drainWithStock(options: DrainOptions): Promise<Drain> {
-  const { environment, topic, run, records, expected } = options;
+  const { environment, topic, run, records, expected, under } = options;
   let joinedAt = 0;
   let drainedAt = 0;
   let cpuBeforeMs = 0;
@@ -134,6 +137,7 @@ export async function drainWithStock(options: DrainOptions): Promise<Drain> {
   const child = startMeasured({
     program: stockProgram,
     nodeArguments: stockFlags,
+    under,
     environment: { ...environment, EVENTS_TOPIC: topic, GROUP: run, RECORDS: String(records) },
     onMessage(message) {
       const news: { at: number; joined?: boolean; records?: number; rows?: typeof rows } = {

@@ -13,6 +13,8 @@ export type MeasuredOptions = {
   readonly environment: Readonly<Record<string, string>>;
   /** Arguments for Node itself, like --cpu-prof. */
   readonly nodeArguments?: readonly string[];
+  /** A command that becomes what it is given, like `nice` or `systemd-run --scope`: signals and figures are those of its process. */
+  readonly under?: readonly string[] | undefined;
   readonly onMessage: (message: unknown) => void;
   /** A line on standard output. */
   readonly onLine?: (line: string) => void;
@@ -36,11 +38,12 @@ const preload = import.meta.resolve("./usage-at-exit.ts");
 
 /** Starts a service as its script starts it, another program as that of the processor, and reports what it used. */
 export function startMeasured(options: MeasuredOptions): MeasuredProcess {
-  const { program, environment, nodeArguments = [], onMessage, onLine } = options;
+  const { program, environment, nodeArguments = [], under = [], onMessage, onLine } = options;
   const { variables = {}, flags = [] } =
     startCommand(relative(root, program)) ?? startCommand("packages/processor/src/main.ts") ?? {};
-  const args = [...flags, ...nodeArguments, "--import", preload, program];
-  const child = spawn(process.execPath, args, {
+  const own = [process.execPath, ...flags, ...nodeArguments, "--import", preload, program];
+  const [command = process.execPath, ...args] = [...under, ...own];
+  const child = spawn(command, args, {
     cwd: root,
     env: { ...variables, ...process.env, ...environment },
     stdio: ["ignore", "pipe", "pipe", "ipc", "pipe"],

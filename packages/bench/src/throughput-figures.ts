@@ -17,7 +17,8 @@ const columns: readonly Column[] = [
 /** Medians of the clients, how they compare, and every run where there are several. */
 export function throughputFigures(report: Report): Figures {
   const { drains, medians, rateRatio, cpuRatio, scaling, options, servers } = report;
-  const { events, ads, partitions, codec, runs } = options;
+  const { events, ads, partitions, codec, runs, under } = options;
+  const held = under.length > 0 ? `, each process under ${under.join(" ")}` : "";
   const compared: ResultTable = {
     caption: runs > 1 ? `Medians of ${runs} runs` : "",
     columns,
@@ -48,7 +49,7 @@ export function throughputFigures(report: Report): Figures {
     rows: drains.map((one) => row(one, [one])),
   };
   return {
-    setting: `${events.toLocaleString("en")} events, ${ads} ads, ${partitions} partitions, codec ${codec}, ${servers}`,
+    setting: `${events.toLocaleString("en")} events, ${ads} ads, ${partitions} partitions, codec ${codec}, ${servers}${held}`,
     tables: runs > 1 ? [compared, ratios, each] : [compared, ratios],
     raw: drains,
   };

@@ -15,10 +15,13 @@ export type ThroughputOptions = {
   readonly json: boolean;
   /** Folder for a CPU profile of each processor. */
   readonly profile: string | undefined;
+  /** A command that each client's process is started by; empty for none. */
+  readonly under: readonly string[];
 };
 
 export const throughputUsage = `pnpm bench throughput [--events 5000000] [--ads 1000] [--partitions 4] [--codec ${codecs.join("|")}]
-  [--seed 1] [--runs 1] [--processors 1] [--json] [--profile <folder>]`;
+  [--seed 1] [--runs 1] [--processors 1] [--json] [--profile <folder>] [--under <command>]
+--under 'systemd-run --scope --quiet -p CPUQuota=50%' holds each process to half a core`;
 
 /** @throws {RangeError} an option that cannot be */
 export function throughputOptions(args: readonly string[]): ThroughputOptions {
@@ -34,6 +37,7 @@ export function throughputOptions(args: readonly string[]): ThroughputOptions {
       processors: { type: "string", default: "1" },
       json: { type: "boolean", default: false },
       profile: { type: "string" },
+      under: { type: "string", default: "" },
     },
   });
   return {
@@ -46,5 +50,6 @@ export function throughputOptions(args: readonly string[]): ThroughputOptions {
     processors: count("processors", values.processors),
     json: values.json,
     profile: values.profile,
+    under: values.under.split(" ").filter((word) => word !== ""),
   };
 }

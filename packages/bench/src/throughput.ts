@@ -97,6 +97,7 @@ export async function measureThroughput(options: ThroughputOptions, from: Origin
         environment: servers.environment,
         topic,
         nodeArguments: profiling(options),
+        under: options.under,
       };
       for (const processors of new Set([1, options.processors])) {
         const own = { ...shared, run: `${name}-adstream-${processors}-${run}` };

@@ -48,6 +48,7 @@ const drained: Parameters<typeof throughputFigures>[0] = {
     processors: 1,
     json: false,
     profile: undefined,
+    under: [],
   },
   topicBytes: 1,
   drains: [2_500_000, 2_600_000, 3_200_000].map((rate) => ({ ...drain, eventsPerSecond: rate })),
