@@ -1,10 +1,16 @@
 import { cellText, markdownTable, type Result } from "./results.ts";
 
+const comparisons = [
+  "compare-5m",
+  "compare",
+  "compare-latency",
+  "compare-latency-40k",
+  "compare-updates",
+];
+
 /** The figures that a reader of the README wants; what was not saved is left out. */
 export function readmeFigures(results: ReadonlyMap<string, Result>): string {
-  const compared = ["compare", "compare-latency", "compare-latency-40k", "compare-updates"].flatMap(
-    (name) => results.get(name) ?? [],
-  );
+  const compared = comparisons.flatMap((name) => results.get(name) ?? []);
   const rows = picks.flatMap(({ what, from, row, figure }) => {
     const result = results.get(from);
     if (result === undefined) return [];
@@ -43,6 +49,18 @@ const picks: readonly Pick[] = [
     from: "throughput",
     row: "adstream",
     figure: (cell) => cell("CPU s/M"),
+  },
+  {
+    what: "events per second of a topic packed with lz4",
+    from: "throughput-lz4",
+    row: "adstream",
+    figure: (cell) => cell("events/s"),
+  },
+  {
+    what: "two processors against one, each held to half a core",
+    from: "throughput-half-cores",
+    row: "2 processors to one",
+    figure: (cell) => `${cell("events/s, times")} x the events per second`,
   },
   {
     what: "from the event that closes a window to its final result in Kafka",
