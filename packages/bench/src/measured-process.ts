@@ -26,7 +26,7 @@ export type Usage = { readonly cpuMs: number; readonly peakRssMiB: number };
 export type MeasuredProcess = {
   /** User and system time so far, by the kernel's 10 ms clock; 0 where there is no /proc. */
   cpuSoFarMs(): number;
-  /** Sends SIGTERM. */
+  /** Sends SIGTERM, once: a second one would cut its end short. */
   stop(): void;
   /** @throws {Error} when it ended with another code than 0, with its last words */
   readonly usage: Promise<Usage>;
@@ -60,7 +60,7 @@ export function startMeasured(options: MeasuredOptions): MeasuredProcess {
   const reported = pipe instanceof Readable ? text(pipe) : "{}";
   return {
     cpuSoFarMs: () => cpuSoFarMs(child.pid),
-    stop: () => void child.kill("SIGTERM"),
+    stop: () => void (child.killed || child.kill("SIGTERM")),
     usage: (async () => {
       const code = await ended.promise;
       if (code !== 0) throw new Error(`${program} ended with ${code}: ${await lastWords}`);

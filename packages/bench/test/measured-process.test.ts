@@ -24,6 +24,29 @@ test("a process that another command starts reports what it used", async () => {
   expect(peakRssMiB).toBeGreaterThan(1);
 });
 
+test("a process is told to stop once, however often it is stopped", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "adstream-measured-"));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const program = join(folder, "program.mjs");
+  const text = `
+    process.once("SIGTERM", () => {
+      process.once("SIGTERM", () => process.exit(1));
+      process.send("stopping");
+      setTimeout(() => process.exit(0), 200);
+    });
+    setTimeout(() => process.exit(2), 20_000);
+    process.send("ready");`;
+  await writeFile(program, text);
+  const measured = startMeasured({
+    program,
+    environment: {},
+    onMessage: () => {
+      measured.stop();
+    },
+  });
+  await expect(measured.usage).resolves.toHaveProperty("cpuMs");
+});
+
 test("a command that is not there is named", async () => {
   const { usage } = startMeasured({
     program: "nothing.ts",
