@@ -27,7 +27,7 @@ export type EventChunk = {
 /** Event time goes on this fast. */
 const eventsPerMs = 20;
 /** Event times lag behind the log by up to this, uniformly; well within the processor's delay, so no event is late. */
-const disorderMs = 2_000;
+export const disorderMs = 2_000;
 export const chunkEvents = 20_000;
 
 /** Seeded events: half of them repeat the ad of the one before. */

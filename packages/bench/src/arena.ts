@@ -6,7 +6,7 @@ import { registerCodecs } from "./codecs.ts";
 import type { CompareOptions } from "./compare-options.ts";
 import type { Peers } from "./peers.ts";
 import { openServers } from "./servers.ts";
-import { registerSchema } from "./throughput.ts";
+import { registerSchema } from "./topics.ts";
 
 /** Where engines are compared: the peers' broker, and for us a registry that knows the schema of the events. */
 export type Arena = {

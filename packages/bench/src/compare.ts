@@ -74,14 +74,12 @@ async function drainAll(
       const drained = await drainWithProcessors(
         {
           ...peers.backlog(topic),
-          bytes: 0,
           kafka,
           admin,
           // The peers have no early results.
           environment: { ...environment, EMIT: "final" },
           topic,
           run: `${name}-${run}-${count}`,
-          nodeArguments: [],
         },
         count,
       );

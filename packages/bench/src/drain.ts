@@ -1,12 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Admin, Kafka } from "kafkajs";
+import type { Kafka } from "kafkajs";
 import { closingAd, type Filled } from "./fill-topic.ts";
 import { startMeasured } from "./measured-process.ts";
 import { compareRows, type Verdict, type WindowSums } from "./oracle.ts";
 import { readResults } from "./read-results.ts";
+import { type ProcessorOptions, startProcessors } from "./running-processors.ts";
 
 export type DrainClient = "adstream" | `adstream x ${number}` | "kafkajs";
 
@@ -26,97 +24,33 @@ export type Drain = {
   readonly rows: Verdict;
 };
 
-export type DrainOptions = Filled & {
-  readonly kafka: Kafka;
-  readonly admin: Admin;
-  readonly environment: Readonly<Record<string, string>>;
-  readonly topic: string;
-  /** Tells the topics and groups of this drain from others. */
-  readonly run: string;
-  /** Arguments for the Node of the processor, like --cpu-prof. */
-  readonly nodeArguments: readonly string[];
-  /** What starts each process instead of us, if anything. */
-  readonly under?: readonly string[] | undefined;
-};
+export type DrainOptions = ProcessorOptions &
+  Pick<Filled, "expected" | "records"> & { readonly kafka: Kafka };
 
-const root = new URL("../../../", import.meta.url);
-const processorProgram = fileURLToPath(new URL("packages/processor/src/main.ts", root));
 const stockProgram = fileURLToPath(import.meta.resolve("./stock-consumer.ts"));
-
-/** What the oracle counts by, whatever the environment says. */
-const oracleSettings = {
-  START_AT: "earliest",
-  WINDOW_SIZE: "1m",
-  WINDOW_SLIDE: "30s",
-  WATERMARK_DELAY: "10s",
-  ALLOWED_LATENESS: "0s",
-};
 
 /** How the client of so many processors is called. */
 export function processorClient(processors: number): DrainClient {
   return processors === 1 ? "adstream" : `adstream x ${processors}`;
 }
 
-/** Processors of one group that share their checkpoints, in a temporary folder, and results topics of their own. */
+/** Processors of one group. */
 export async function drainWithProcessors(
   options: DrainOptions,
   processors: number,
 ): Promise<Drain> {
-  const { kafka, admin, environment, topic, run, records, nodeArguments, under } = options;
-  const topics = {
-    RESULTS_TOPIC: `${run}-results`,
-    DEAD_LETTER_TOPIC: `${run}-dead`,
-    LATE_TOPIC: `${run}-late`,
+  const { kafka, admin, records, expected } = options;
+  await using running = await startProcessors(options, processors);
+  await running.applied(records);
+  const { cpuMs, cpuReadingMs, peakRssMiB } = await running.stop();
+  const results = await readResults(kafka, admin, running.resultsTopic);
+  return {
+    client: processorClient(processors),
+    ...rates(records, results.lastAt - running.begunAt(), cpuMs, cpuReadingMs),
+    peakRssMiB,
+    resultRecords: results.records,
+    rows: compareRows(expected, results.rows),
   };
-  await createOutputTopics(admin, Object.values(topics));
-  const checkpoints = await mkdtemp(join(tmpdir(), "adstream-bench-"));
-  const applied = new Map<number, number>();
-  let begunAt = 0;
-  let cpuBeforeMs = 0;
-  const stopAll = (): void => children.forEach((child) => child.stop());
-  const children = Array.from({ length: processors }, () =>
-    startMeasured({
-      program: processorProgram,
-      nodeArguments,
-      under,
-      environment: {
-        ...environment,
-        ...oracleSettings,
-        ...topics,
-        EVENTS_TOPIC: topic,
-        PROCESSOR_GROUP: run,
-        CHECKPOINT_URL: `file:${checkpoints}`,
-        HTTP_PORT: "0",
-        LOG_LEVEL: "info",
-      },
-      onLine(line) {
-        // As the peers have it: their start ends with the first record that they read.
-        if (begunAt > 0 || !line.includes(`"task acquired"`)) return;
-        begunAt = new Date(Reflect.get(Object(JSON.parse(line)), "time")).getTime();
-        cpuBeforeMs = sum(children.map((child) => child.cpuSoFarMs()));
-      },
-      onMessage(message) {
-        noteApplied(applied, message);
-        if (sum([...applied.values()]) >= records) stopAll();
-      },
-    }),
-  );
-  try {
-    const usages = await Promise.all(children.map(({ usage }) => usage));
-    const cpuMs = sum(usages.map((usage) => usage.cpuMs));
-    const results = await readResults(kafka, admin, topics.RESULTS_TOPIC);
-    return {
-      client: processorClient(processors),
-      ...rates(records, results.lastAt - begunAt, cpuMs, cpuMs - cpuBeforeMs),
-      peakRssMiB: sum(usages.map(({ peakRssMiB }) => peakRssMiB)),
-      resultRecords: results.records,
-      rows: compareRows(options.expected, results.rows),
-    };
-  } finally {
-    stopAll();
-    await rm(checkpoints, { recursive: true });
-    await admin.deleteTopics({ topics: Object.values(topics) });
-  }
 }
 
 /** What keeps the processor's memory flat would slow down a client that makes an object of each event. */
@@ -178,29 +112,4 @@ function rates(
     cpuSecondsPerMillion: (cpuMs * 1_000) / records,
     cpuSecondsPerMillionRunning: (cpuRunningMs * 1_000) / records,
   };
-}
-
-/** The log's own clock says when a result was there. */
-async function createOutputTopics(admin: Admin, topics: readonly string[]): Promise<void> {
-  const configEntries = [{ name: "message.timestamp.type", value: "LogAppendTime" }];
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: topics.map((topic) => ({ topic, numPartitions: 4, configEntries })),
-  });
-}
-
-/** Notes how many records of each partition were applied since the beginning of the log, as a status says each second. */
-function noteApplied(applied: Map<number, number>, status: unknown): void {
-  const tasks: unknown = Reflect.get(Object(status), "tasks");
-  if (!Array.isArray(tasks)) return;
-  for (const task of tasks.map(Object)) {
-    const partition = Number(Reflect.get(task, "partition"));
-    const before = applied.get(partition) ?? 0;
-    // Of a partition that moved two processors may speak.
-    applied.set(partition, Math.max(before, Number(Reflect.get(task, "in"))));
-  }
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }

@@ -1,40 +1,74 @@
 import { adEventSchema } from "@adstream/contracts/ad-event";
 import avro from "avsc";
-import kafkajs, { type Admin, type Kafka } from "kafkajs";
-import { adEvents, adName, type EventChunk, type EventOptions } from "./ad-events.ts";
+import kafkajs, { type Admin } from "kafkajs";
+import { adEvents, adName, spanMs, type EventChunk, type EventOptions } from "./ad-events.ts";
 import type { Codec } from "./codecs.ts";
-import { Oracle, type WindowSums } from "./oracle.ts";
+import { defaultWindow, Oracle, type OracleWindow, type WindowSums } from "./oracle.ts";
+import { valueSubject } from "@adstream/contracts/topics";
 import { type Produce, ProduceSocket } from "./produce-socket.ts";
 import { BatchBuilder, type ValueWriter } from "./record-batches.ts";
+import { registerSchema } from "./topics.ts";
 
 export type FillOptions = EventOptions & {
-  readonly kafka: Kafka;
   readonly admin: Admin;
   readonly topic: string;
   readonly partitions: number;
   readonly codec: Codec;
   /** Of the events' schema. */
   readonly schemaId: number;
+  /** What the processor will count by; its default unless said. */
+  readonly window?: OracleWindow;
 };
 
 export type Filled = {
   /** What a right consumer finds in each closed window. */
   readonly expected: ReadonlyMap<string, WindowSums>;
-  /** Events, and one record per partition that closes all windows. */
   readonly records: number;
   readonly bytes: number;
+  /** Of the last one, epoch ms. */
+  readonly lastTime: number;
 };
 
-/** How far behind the last event the closing records are. */
-const closingMs = 600_000;
 /** Ads of the closing records; their windows stay open. */
 export const closingAd = "__close";
 
-/** Fills a topic that is there and empty; events are keyed by ad and partitioned as kafkajs and Java do it. */
+/** How far behind the last event the closing records are. */
+export function closingMs({ sizeMs }: OracleWindow): number {
+  return sizeMs + 540_000;
+}
+
+/** Before now by so much more than any record is ahead of the last event. */
+const pastMs = 300_000;
+
+/** Makes a topic for events. @returns what else `fillTopic` must know: the id of their schema, and when they begin */
+export async function prepareTopic(
+  options: Pick<FillOptions, "admin" | "topic" | "partitions" | "events" | "window">,
+  registryUrl: string,
+): Promise<Pick<FillOptions, "schemaId" | "startMs">> {
+  const { admin, topic, partitions, events, window = defaultWindow } = options;
+  const configEntries = [{ name: "message.timestamp.type", value: "CreateTime" }];
+  await admin.createTopics({
+    waitForLeaders: true,
+    topics: [{ topic, numPartitions: partitions, configEntries }],
+  });
+  const schemaId = await registerSchema(registryUrl, valueSubject(topic));
+  // Brokers refuse timestamps ahead of their clock.
+  const latestMs = Date.now() - spanMs(events) - closingMs(window) - pastMs;
+  return { schemaId, startMs: Math.floor(latestMs / window.sizeMs) * window.sizeMs };
+}
+
+/** Fills a topic that is there and empty, with a last record in each partition that closes all windows. */
 export async function fillTopic(options: FillOptions): Promise<Filled> {
+  const { expected, records, bytes, lastTime } = await fillEvents(options);
+  const closing = await closeWindows(options, lastTime);
+  return { expected, records: records + closing.records, bytes: bytes + closing.bytes, lastTime };
+}
+
+/** Events alone, keyed by ad and partitioned as kafkajs and Java do it; their last windows stay open. */
+export async function fillEvents(options: FillOptions): Promise<Filled> {
   await using sockets = await openSockets(options);
-  const { topic, partitions, codec } = options;
-  const oracle = new Oracle(options.ads);
+  const { topic, partitions, codec, events } = options;
+  const oracle = new Oracle(options.ads, options.window);
   const writeValue = valueWriter(options.schemaId);
   const keys = adKeys(options.ads);
   const partitionOf = adPartitions(options);
@@ -62,17 +96,34 @@ export async function fillTopic(options: FillOptions): Promise<Filled> {
     for (const produce of ready) await sockets.send(produce);
     ready = [];
   }
-  const closing = closingChunk(lastTime + closingMs);
-  const writeClosing = valueWriter(options.schemaId, () => closingAd);
   for (const [partition, builder] of builders.entries()) {
     if (builder.count > 0) take(partition, builder);
-    builder.add(Buffer.from(closingAd), closing, 0, writeClosing);
-    take(partition, builder);
   }
   for (const produce of ready) await sockets.send(produce);
   await sockets.flush();
-  await assertKept(options.admin, topic, options.events + partitions);
-  return { expected: oracle.rows(), records: options.events + partitions, bytes };
+  await assertKept(options.admin, topic, events);
+  return { expected: oracle.rows(), records: events, bytes, lastTime };
+}
+
+/** Sends each partition a record so late that every window before it closes. @param lastTime of the events, epoch ms */
+export async function closeWindows(
+  options: FillOptions,
+  lastTime: number,
+): Promise<Pick<Filled, "records" | "bytes">> {
+  await using sockets = await openSockets(options);
+  const { topic, partitions, codec, schemaId, window = defaultWindow } = options;
+  const closing = closingChunk(lastTime + closingMs(window));
+  const writeClosing = valueWriter(schemaId, () => closingAd);
+  let bytes = 0;
+  for (let partition = 0; partition < partitions; partition++) {
+    const builder = new BatchBuilder(codec);
+    builder.add(Buffer.from(closingAd), closing, 0, writeClosing);
+    const batch = builder.take();
+    bytes += batch.length;
+    await sockets.send({ topic, partition, batch });
+  }
+  await sockets.flush();
+  return { records: partitions, bytes };
 }
 
 /** @throws {Error} when the broker has let go of records by now: no client could read them all */

@@ -6,7 +6,7 @@ export type WindowSums = { count: number; clicks: number; views: number; cost: n
 export type OracleWindow = { readonly sizeMs: number; readonly slideMs: number };
 
 /** The processor's default window. */
-const defaultWindow: OracleWindow = { sizeMs: 60_000, slideMs: 30_000 };
+export const defaultWindow: OracleWindow = { sizeMs: 60_000, slideMs: 30_000 };
 /** Costs are sums of doubles, in another order here than there. */
 const costTolerance = 1e-9;
 

@@ -1,19 +1,24 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
-import { isRight } from "./oracle.ts";
+import { isRight, type Verdict } from "./oracle.ts";
 import { type Bench, type Figures, figuresText, type ResultTable } from "./results.ts";
+import { measureProcessor, type ProcessorRun } from "./scale-processor.ts";
 import type { ScaleSpec } from "./scale-process.ts";
 import type { StatesFigures } from "./scale-states.ts";
 import type { TurnoverFigures } from "./scale-turnover.ts";
-import { percentile } from "./table.ts";
+import { median, percentile } from "./table.ts";
 import { count } from "./option-values.ts";
 
 type StatesRun = { readonly ads: number; readonly changed: number } & StatesFigures;
-type Report = { readonly states: readonly StatesRun[]; readonly turnover: TurnoverFigures };
+type Report = {
+  readonly states: readonly StatesRun[];
+  readonly turnover: TurnoverFigures;
+  readonly processor: readonly ProcessorRun[];
+};
 
 export const scaleUsage = `pnpm bench scale [--ads 1000,100000,500000,1000000] [--events-per-ad 8] [--events 4000000] [--checkpoints 40]
-  [--new-ads 12000000] [--json]`;
+  [--new-ads 12000000] [--processor-events 8000000] [--processor-runs 3] [--json]`;
 
 const run = promisify(execFile);
 const program = fileURLToPath(import.meta.resolve("./scale-process.ts"));
@@ -21,7 +26,10 @@ const program = fileURLToPath(import.meta.resolve("./scale-process.ts"));
 const flags = ["--expose-gc", "--initial-old-space-size=96"];
 const turnoverPanes = 40;
 
-/** Measures one task with few and with many ads, each in a process of its own. @returns the exit code: 1 for a wrong row */
+/**
+ * Measures one task with few and with many ads, each in a process of its own, and the whole processor with as many.
+ * @returns the exit code: 1 for a wrong row
+ */
 export async function scale(args: readonly string[], bench: Bench): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
@@ -31,12 +39,14 @@ export async function scale(args: readonly string[], bench: Bench): Promise<numb
       events: { type: "string", default: "4000000" },
       checkpoints: { type: "string", default: "40" },
       "new-ads": { type: "string", default: "12000000" },
+      "processor-events": { type: "string", default: "8000000" },
+      "processor-runs": { type: "string", default: "3" },
       json: { type: "boolean", default: false },
     },
   });
   const states: StatesRun[] = [];
-  for (const text of values.ads.split(",")) {
-    const ads = count("ads", text);
+  const numbers = values.ads.split(",").map((text) => count("ads", text));
+  for (const ads of numbers) {
     const least = count("events", values.events);
     const events = Math.max(least, ads * count("events-per-ad", values["events-per-ad"]));
     const changed = Math.max(1, Math.floor(ads / 50));
@@ -50,14 +60,19 @@ export async function scale(args: readonly string[], bench: Bench): Promise<numb
   const turnover = await inProcess<TurnoverFigures>({
     turnover: { adsPerPane, panes: turnoverPanes },
   });
-  const report = { states, turnover };
+  const processor = await measureProcessor({
+    ads: numbers,
+    events: count("processor-events", values["processor-events"]),
+    runs: count("processor-runs", values["processor-runs"]),
+  });
+  const report = { states, turnover, processor };
   const figures = scaleFigures(report);
   process.stdout.write(
     values.json
       ? `${JSON.stringify({ ...bench.from, ...report }, null, 2)}\n`
       : figuresText(bench.from, figures),
   );
-  if (![...states, turnover].every(({ rows }) => isRight(rows))) return 1;
+  if (![...states, turnover, ...processor].every(({ rows }) => isRight(rows))) return 1;
   bench.save(figures);
   return 0;
 }
@@ -70,10 +85,11 @@ async function inProcess<T>(spec: ScaleSpec): Promise<T> {
 const mib = 2 ** 20;
 
 function scaleFigures(report: Report): Figures {
-  const { states, turnover } = report;
+  const { states, turnover, processor } = report;
   const base = states[0]?.cpuSecondsPerMillion ?? Number.NaN;
   return {
-    setting: "one task, every ad in two open panes; then ads that come once",
+    setting:
+      "one task, every ad in two open panes; then ads that come once; then a whole processor on Kafka, all events in one open window",
     tables: [
       {
         caption: "cost and memory",
@@ -115,6 +131,7 @@ function scaleFigures(report: Report): Figures {
         rows: states.map(checkpointRow),
       },
       turnoverTable(turnover),
+      processorTable(processor),
     ],
     raw: report,
   };
@@ -145,6 +162,34 @@ function turnoverTable(turnover: TurnoverFigures): ResultTable {
   };
 }
 
+/** Medians of the runs with so many ads. */
+function processorTable(runs: readonly ProcessorRun[]): ResultTable {
+  const medians = [...Map.groupBy(runs, ({ ads }) => ads)].map(([ads, own]) => ({
+    ads,
+    cost: median(own.map(({ cpuSecondsPerMillion }) => cpuSecondsPerMillion)),
+    peakRssMiB: median(own.map(({ peakRssMiB }) => peakRssMiB)),
+    wrong: own.reduce((sum, one) => sum + wrongRows(one), 0),
+  }));
+  const base = medians[0]?.cost ?? Number.NaN;
+  return {
+    caption: `the whole processor, medians of ${runs.length / medians.length}`,
+    columns: [
+      { name: "ads of a processor" },
+      { name: "CPU s/M, whole", digits: 3 },
+      { name: "to the fewest", digits: 2 },
+      { name: "peak RSS MiB" },
+      { name: "wrong rows" },
+    ],
+    rows: medians.map(({ ads, cost, peakRssMiB, wrong }) => [
+      ads,
+      cost,
+      cost / base,
+      peakRssMiB,
+      wrong,
+    ]),
+  };
+}
+
 function checkpointRow({ ads, changed, checkpoints, restoreMs }: StatesRun): (number | null)[] {
   const pauses = checkpoints.map(({ pauseMs }) => pauseMs);
   const deltas = checkpoints.filter(({ whole }) => !whole).map(({ bytes }) => bytes);
@@ -164,6 +209,6 @@ function checkpointRow({ ads, changed, checkpoints, restoreMs }: StatesRun): (nu
   ];
 }
 
-function wrongRows({ rows: { wrong, missing, extra } }: Pick<StatesFigures, "rows">): number {
+function wrongRows({ rows: { wrong, missing, extra } }: { readonly rows: Verdict }): number {
   return wrong + missing + extra;
 }

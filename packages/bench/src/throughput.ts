@@ -1,8 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { adEventSchema } from "@adstream/contracts/ad-event";
-import { valueSubject } from "@adstream/contracts/topics";
-import kafkajs, { type Admin, type Kafka } from "kafkajs";
-import { spanMs } from "./ad-events.ts";
+import kafkajs from "kafkajs";
 import { registerCodecs } from "./codecs.ts";
 import {
   type Drain,
@@ -11,12 +8,13 @@ import {
   drainWithStock,
   processorClient,
 } from "./drain.ts";
-import { type Filled, fillTopic } from "./fill-topic.ts";
+import { type Filled, fillTopic, prepareTopic } from "./fill-topic.ts";
 import type { Origin } from "./machine.ts";
 import { isRight } from "./oracle.ts";
 import { type Bench, figuresText } from "./results.ts";
 import { openServers } from "./servers.ts";
 import { median } from "./table.ts";
+import { openAdmin } from "./topics.ts";
 import { throughputFigures } from "./throughput-figures.ts";
 import { type ThroughputOptions, throughputOptions } from "./throughput-options.ts";
 
@@ -80,7 +78,9 @@ export async function measureThroughput(options: ThroughputOptions, from: Origin
   const name = `bench-${randomBytes(4).toString("hex")}`;
   await using admin = await openAdmin(kafka);
   const topic = `${name}-events`;
-  const filled = await fill({ kafka, admin: admin.client, topic, options }, servers.registryUrl);
+  const place = { ...options, admin: admin.client, topic };
+  const origin = await prepareTopic(place, servers.registryUrl);
+  const filled = await fillTopic({ ...place, ...origin });
   try {
     const mib = (filled.bytes / 2 ** 20).toFixed(0);
     say(`${filled.records} records, ${mib} MiB in ${topic} on ${servers.description}`);
@@ -109,45 +109,6 @@ export async function measureThroughput(options: ThroughputOptions, from: Origin
   } finally {
     await admin.client.deleteTopics({ topics: [topic] });
   }
-}
-
-type Target = {
-  readonly kafka: Kafka;
-  readonly admin: Admin;
-  readonly topic: string;
-  readonly options: ThroughputOptions;
-};
-
-async function fill({ kafka, admin, topic, options }: Target, registry: string): Promise<Filled> {
-  const { events, partitions } = options;
-  const configEntries = [{ name: "message.timestamp.type", value: "CreateTime" }];
-  await admin.createTopics({
-    waitForLeaders: true,
-    topics: [{ topic, numPartitions: partitions, configEntries }],
-  });
-  const schemaId = await registerSchema(registry, valueSubject(topic));
-  // Brokers refuse timestamps ahead of their clock, and the closing records are 10 min ahead of the events.
-  const startMs = Math.floor((Date.now() - spanMs(events) - 900_000) / 60_000) * 60_000;
-  return fillTopic({ ...options, kafka, admin, topic, schemaId, startMs });
-}
-
-/** @returns its id */
-export async function registerSchema(registry: string, subject: string): Promise<number> {
-  const response = await fetch(`${registry}/subjects/${subject}/versions`, {
-    method: "POST",
-    headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
-    body: JSON.stringify({ schema: adEventSchema }),
-  });
-  const answer: unknown = await response.json();
-  const id = Number(Reflect.get(Object(answer), "id"));
-  if (Number.isInteger(id)) return id;
-  throw new Error(`the registry answers ${response.status}: ${JSON.stringify(answer)}`);
-}
-
-async function openAdmin(kafka: Kafka): Promise<AsyncDisposable & { readonly client: Admin }> {
-  const client = kafka.admin();
-  await client.connect();
-  return { client, [Symbol.asyncDispose]: () => client.disconnect() };
 }
 
 function profiling({ profile }: ThroughputOptions): string[] {

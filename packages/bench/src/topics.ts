@@ -1,9 +1,9 @@
+import { adEventSchema } from "@adstream/contracts/ad-event";
 import { valueSubject } from "@adstream/contracts/topics";
 import { connectKafka, type KafkaConnection } from "@adstream/kafka/connection";
 import { createTopics, deleteTopics } from "@adstream/kafka/topics";
-import type { Admin } from "kafkajs";
+import type { Admin, Kafka } from "kafkajs";
 import type { Servers } from "./servers.ts";
-import { registerSchema } from "./throughput.ts";
 
 /** Topics of one run, gone when it is disposed of. */
 export type Topics = AsyncDisposable & {
@@ -71,4 +71,25 @@ export async function openTopics(
   const schemaId = await registerSchema(registryUrl, valueSubject(names.EVENTS_TOPIC));
   const resources = opening.move();
   return { admin, names, schemaId, [Symbol.asyncDispose]: () => resources.disposeAsync() };
+}
+
+/** Registers the schema of events. @returns its id */
+export async function registerSchema(registry: string, subject: string): Promise<number> {
+  const response = await fetch(`${registry}/subjects/${subject}/versions`, {
+    method: "POST",
+    headers: { "content-type": "application/vnd.schemaregistry.v1+json" },
+    body: JSON.stringify({ schema: adEventSchema }),
+  });
+  const answer: unknown = await response.json();
+  const id = Number(Reflect.get(Object(answer), "id"));
+  if (Number.isInteger(id)) return id;
+  throw new Error(`the registry answers ${response.status}: ${JSON.stringify(answer)}`);
+}
+
+export async function openAdmin(
+  kafka: Kafka,
+): Promise<AsyncDisposable & { readonly client: Admin }> {
+  const client = kafka.admin();
+  await client.connect();
+  return { client, [Symbol.asyncDispose]: () => client.disconnect() };
 }
