@@ -58,6 +58,7 @@ const stockFlags = [
   "--min-semi-space-size=0",
   "--max-semi-space-size=0",
   "--heap-growing-percent=0",
+  "--no-external-memory-accounted-in-global-limit",
   "--initial-old-space-size=96",
 ];
 

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { startCommand } from "@adstream/devstack/start-command";
 import { isRight, type Verdict } from "./oracle.ts";
 import { type Bench, type Figures, figuresText, type ResultTable } from "./results.ts";
 import { measureProcessor, type ProcessorRun } from "./scale-processor.ts";
@@ -23,7 +24,7 @@ export const scaleUsage = `pnpm bench scale [--ads 1000,100000,500000,1000000] [
 const run = promisify(execFile);
 const program = fileURLToPath(import.meta.resolve("./scale-process.ts"));
 /** As `pnpm processor` starts Node. */
-const flags = ["--expose-gc", "--initial-old-space-size=96"];
+const flags = ["--expose-gc", ...(startCommand("packages/processor/src/main.ts")?.flags ?? [])];
 const turnoverPanes = 40;
 
 /**

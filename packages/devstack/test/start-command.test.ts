@@ -22,11 +22,16 @@ test("a program without a script has no command", () => {
 
 test.each([
   { name: "producer", percent: 30 },
-  { name: "processor", percent: 30 },
+  { name: "processor", percent: 60 },
   { name: "sink", percent: 60 },
 ])("the $name's young generation has one size, its old one grows by $percent %", (of) => {
   const { flags = [] } = startCommand(`packages/${of.name}/src/main.ts`) ?? {};
   const sizes = flags.filter((flag) => flag.includes("semi-space-size"));
   expect(sizes.map((flag) => flag.split("=").at(-1))).toEqual(["4", "4"]);
   expect(flags).toContain(`--heap-growing-percent=${of.percent}`);
+});
+
+test("what the processor's tables take counts like the rest of its heap, not by steps of 64 MiB", () => {
+  const { flags } = startCommand("packages/processor/src/main.ts") ?? {};
+  expect(flags).toContain("--external-memory-accounted-in-global-limit");
 });
