@@ -81,6 +81,13 @@ const picks: readonly Pick[] = [
     figure: percentiles,
   },
   {
+    what: "CPU seconds per million events of the whole processor, with a million ads and before any result",
+    from: "scale",
+    row: "1000000",
+    figure: (cell) =>
+      `${cell("CPU s/M, whole")}, ${cell("to the fewest")} x that with a thousand; at most ${cell("peak RSS MiB")} MiB`,
+  },
+  {
     what: "CPU seconds per million events of applying them alone, with a million ads",
     from: "scale",
     row: "1000000",

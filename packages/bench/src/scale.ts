@@ -19,7 +19,7 @@ type Report = {
 };
 
 export const scaleUsage = `pnpm bench scale [--ads 1000,100000,500000,1000000] [--events-per-ad 8] [--events 4000000] [--checkpoints 40]
-  [--new-ads 12000000] [--processor-events 8000000] [--processor-runs 3] [--json]`;
+  [--new-ads 12000000] [--processor-events 8000000] [--processor-runs 5] [--json]`;
 
 const run = promisify(execFile);
 const program = fileURLToPath(import.meta.resolve("./scale-process.ts"));
@@ -41,7 +41,7 @@ export async function scale(args: readonly string[], bench: Bench): Promise<numb
       checkpoints: { type: "string", default: "40" },
       "new-ads": { type: "string", default: "12000000" },
       "processor-events": { type: "string", default: "8000000" },
-      "processor-runs": { type: "string", default: "3" },
+      "processor-runs": { type: "string", default: "5" },
       json: { type: "boolean", default: false },
     },
   });
