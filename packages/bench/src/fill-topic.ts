@@ -1,10 +1,10 @@
 import { adEventSchema } from "@adstream/contracts/ad-event";
+import { valueSubject } from "@adstream/contracts/topics";
 import avro from "avsc";
 import kafkajs, { type Admin } from "kafkajs";
-import { adEvents, adName, spanMs, type EventChunk, type EventOptions } from "./ad-events.ts";
+import { adEvents, adName, type EventChunk, type EventOptions, spanMs } from "./ad-events.ts";
 import type { Codec } from "./codecs.ts";
 import { defaultWindow, Oracle, type OracleWindow, type WindowSums } from "./oracle.ts";
-import { valueSubject } from "@adstream/contracts/topics";
 import { type Produce, ProduceSocket } from "./produce-socket.ts";
 import { BatchBuilder, type ValueWriter } from "./record-batches.ts";
 import { registerSchema } from "./topics.ts";
@@ -33,11 +33,11 @@ export type Filled = {
 export const closingAd = "__close";
 
 /** How far behind the last event the closing records are. */
-export function closingMs({ sizeMs }: OracleWindow): number {
+function closingMs({ sizeMs }: OracleWindow): number {
   return sizeMs + 540_000;
 }
 
-/** Before now by so much more than any record is ahead of the last event. */
+/** The latest record of all lies this far before now, at least. */
 const pastMs = 300_000;
 
 /** Makes a topic for events. @returns what else `fillTopic` must know: the id of their schema, and when they begin */
