@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import { valueSubject } from "@adstream/contracts/topics";
-import kafkajs, { type Admin, type Kafka } from "kafkajs";
+import type { Admin, Kafka } from "kafkajs";
 import { registerCodecs } from "./codecs.ts";
 import type { CompareOptions } from "./compare-options.ts";
 import type { Peers } from "./peers.ts";
 import { openServers } from "./servers.ts";
-import { registerSchema } from "./topics.ts";
+import { openAdmin, registerSchema, stockClient } from "./topics.ts";
 
 /** Where engines are compared: the peers' broker, and for us a registry that knows the schema of the events. */
 export type Arena = {
@@ -30,10 +30,8 @@ export async function openArena(
   await using opening = new AsyncDisposableStack();
   const { address } = opening.use(peers.openBroker());
   const servers = opening.use(await openServers({ env: { KAFKA_BROKERS: address } }));
-  const kafka = new kafkajs.Kafka({ brokers: [address], logLevel: kafkajs.logLevel.ERROR });
-  const admin = kafka.admin();
-  await admin.connect();
-  opening.defer(() => admin.disconnect());
+  const kafka = stockClient([address]);
+  const { client: admin } = opening.use(await openAdmin(kafka));
   const run = `bench-${randomBytes(4).toString("hex")}`;
   const schemaId = await registerSchema(servers.registryUrl, valueSubject(run));
   const resources = opening.move();

@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
-import kafkajs from "kafkajs";
 import { type EmissionOptions, emissionOptions } from "./emission-options.ts";
 import { type EmissionRun, runEmission } from "./emission-run.ts";
 import { isRight } from "./oracle.ts";
 import { type Bench, type Figures, outputText } from "./results.ts";
 import { openServers } from "./servers.ts";
-import { openTopics } from "./topics.ts";
+import { openTopics, stockClient } from "./topics.ts";
 
 /**
  * How many changed results a second processor and sink keep up with, and what becomes of those that wait.
@@ -14,10 +13,7 @@ import { openTopics } from "./topics.ts";
 export async function emission(args: readonly string[], bench: Bench): Promise<number> {
   const options = emissionOptions(args);
   await using servers = await openServers({ mongo: true });
-  const kafka = new kafkajs.Kafka({
-    brokers: [...servers.brokers],
-    logLevel: kafkajs.logLevel.ERROR,
-  });
+  const kafka = stockClient(servers.brokers);
   const name = `bench-${randomBytes(4).toString("hex")}`;
   await using topics = await openTopics(servers, name, options.partitions);
   const { admin, names, schemaId } = topics;

@@ -112,12 +112,11 @@ export async function closeWindows(
 ): Promise<Pick<Filled, "records" | "bytes">> {
   await using sockets = await openSockets(options);
   const { topic, partitions, codec, schemaId, window = defaultWindow } = options;
-  const closing = closingChunk(lastTime + closingMs(window));
-  const writeClosing = valueWriter(schemaId, () => closingAd);
+  const addClosing = closingRecord(schemaId, lastTime + closingMs(window));
   let bytes = 0;
   for (let partition = 0; partition < partitions; partition++) {
     const builder = new BatchBuilder(codec);
-    builder.add(Buffer.from(closingAd), closing, 0, writeClosing);
+    addClosing(builder);
     const batch = builder.take();
     bytes += batch.length;
     await sockets.send({ topic, partition, batch });
@@ -160,7 +159,15 @@ export function valueWriter(schemaId: number, name: (ad: number) => string = adN
   };
 }
 
-export function closingChunk(time: number): EventChunk {
+/** @returns what adds to a batch a record of the ad that nobody counts, at `time`, epoch ms */
+export function closingRecord(schemaId: number, time: number): (into: BatchBuilder) => void {
+  const key = Buffer.from(closingAd);
+  const chunk = closingChunk(time);
+  const write = valueWriter(schemaId, () => closingAd);
+  return (into) => into.add(key, chunk, 0, write);
+}
+
+function closingChunk(time: number): EventChunk {
   const zero = Int32Array.of(0);
   return {
     count: 1,

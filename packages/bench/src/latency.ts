@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import kafkajs from "kafkajs";
 import { latencyOptions } from "./latency-options.ts";
 import { type LatencyRun, runLatency } from "./latency-run.ts";
 import type { ServiceCost } from "./services-under-load.ts";
@@ -7,7 +6,7 @@ import { isRight } from "./oracle.ts";
 import type { ResultLatency, Spread } from "./result-latency.ts";
 import { type Bench, type ResultTable, tableText } from "./results.ts";
 import { openServers } from "./servers.ts";
-import { openTopics } from "./topics.ts";
+import { openTopics, stockClient } from "./topics.ts";
 
 /**
  * Puts a steady load on a processor and a sink, and measures from outside how long results take.
@@ -16,10 +15,7 @@ import { openTopics } from "./topics.ts";
 export async function latency(args: readonly string[], bench: Bench): Promise<number> {
   const options = latencyOptions(args);
   await using servers = await openServers({ mongo: !options.kafkaOnly });
-  const kafka = new kafkajs.Kafka({
-    brokers: [...servers.brokers],
-    logLevel: kafkajs.logLevel.ERROR,
-  });
+  const kafka = stockClient(servers.brokers);
   const name = `bench-${randomBytes(4).toString("hex")}`;
   await using topics = await openTopics(servers, name, options.partitions);
   const run = await runLatency(options, {

@@ -4,8 +4,7 @@ import type { Codec } from "./codecs.ts";
 import {
   adKeys,
   adPartitions,
-  closingAd,
-  closingChunk,
+  closingRecord,
   openSockets,
   type Sockets,
   valueWriter,
@@ -95,9 +94,7 @@ async function sendAll(options: LoadOptions, load: Load, sockets: Sockets): Prom
     sent += chunk.count;
     delays.push(offsetMs + performance.now() - firstMs);
   }
-  const closing = closingChunk(load.startMs + load.durationMs + closingMs);
-  const writeClosing = valueWriter(schemaId, () => closingAd);
-  for (const builder of builders) builder.add(Buffer.from(closingAd), closing, 0, writeClosing);
+  builders.forEach(closingRecord(schemaId, load.startMs + load.durationMs + closingMs));
   await send();
   await sockets.flush();
   const sorted = Float64Array.from(delays).sort();

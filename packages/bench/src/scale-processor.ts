@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
-import kafkajs, { type Kafka } from "kafkajs";
+import type { Kafka } from "kafkajs";
 import { disorderMs } from "./ad-events.ts";
 import { closeWindows, fillEvents, prepareTopic } from "./fill-topic.ts";
 import { compareRows, type Verdict } from "./oracle.ts";
 import { readResults } from "./read-results.ts";
 import { startProcessors } from "./running-processors.ts";
 import { openServers, type Servers } from "./servers.ts";
-import { openAdmin } from "./topics.ts";
+import { openAdmin, stockClient } from "./topics.ts";
 
 export type ProcessorSpec = {
   readonly ads: readonly number[];
@@ -37,10 +37,7 @@ export async function measureProcessor({
   runs,
 }: ProcessorSpec): Promise<ProcessorRun[]> {
   await using servers = await openServers();
-  const kafka = new kafkajs.Kafka({
-    brokers: [...servers.brokers],
-    logLevel: kafkajs.logLevel.ERROR,
-  });
+  const kafka = stockClient(servers.brokers);
   const done: ProcessorRun[] = [];
   for (let run = 0; run < runs; run++) {
     for (const some of ads) {

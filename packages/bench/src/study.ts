@@ -1,5 +1,4 @@
 import { writeFileSync } from "node:fs";
-import kafkajs from "kafkajs";
 import { isRight } from "./oracle.ts";
 import { type Spread, spread } from "./result-latency.ts";
 import { type Bench, type Cell, type Figures, figuresText, type ResultTable } from "./results.ts";
@@ -7,6 +6,7 @@ import { openServers } from "./servers.ts";
 import { histogram, histogramSvg, histogramText } from "./study-histogram.ts";
 import { type StudyOptions, studyOptions } from "./study-options.ts";
 import { runStudy, type StudyRun } from "./study-run.ts";
+import { stockClient } from "./topics.ts";
 
 /**
  * The latency study: producers that send interactions by a model of arrivals, a processor that counts them per campaign,
@@ -17,7 +17,7 @@ export async function study(args: readonly string[], bench: Bench): Promise<numb
   const options = studyOptions(args);
   await using servers = await openServers();
   const { brokers, description } = servers;
-  const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.ERROR });
+  const kafka = stockClient(brokers);
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
   // A second one ends at once, and leaves behind what there is.

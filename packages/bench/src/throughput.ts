@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import kafkajs from "kafkajs";
 import { registerCodecs } from "./codecs.ts";
 import {
   type Drain,
@@ -14,7 +13,7 @@ import { isRight } from "./oracle.ts";
 import { type Bench, figuresText } from "./results.ts";
 import { openServers } from "./servers.ts";
 import { median } from "./table.ts";
-import { openAdmin } from "./topics.ts";
+import { openAdmin, stockClient } from "./topics.ts";
 import { throughputFigures } from "./throughput-figures.ts";
 import { type ThroughputOptions, throughputOptions } from "./throughput-options.ts";
 
@@ -71,10 +70,7 @@ export async function measureThroughput(options: ThroughputOptions, from: Origin
   registerCodecs();
   const initialRebalanceDelayMs = options.processors > 1 ? togetherMs : 0;
   await using servers = await openServers({ initialRebalanceDelayMs });
-  const kafka = new kafkajs.Kafka({
-    brokers: [...servers.brokers],
-    logLevel: kafkajs.logLevel.ERROR,
-  });
+  const kafka = stockClient(servers.brokers);
   const name = `bench-${randomBytes(4).toString("hex")}`;
   await using admin = await openAdmin(kafka);
   const topic = `${name}-events`;

@@ -2,7 +2,7 @@ import { adEventSchema } from "@adstream/contracts/ad-event";
 import { valueSubject } from "@adstream/contracts/topics";
 import { connectKafka, type KafkaConnection } from "@adstream/kafka/connection";
 import { createTopics, deleteTopics } from "@adstream/kafka/topics";
-import type { Admin, Kafka } from "kafkajs";
+import kafkajs, { type Admin, type Kafka } from "kafkajs";
 import type { Servers } from "./servers.ts";
 
 /** Topics of one run, gone when it is disposed of. */
@@ -86,6 +86,12 @@ export async function registerSchema(registry: string, subject: string): Promise
   throw new Error(`the registry answers ${response.status}: ${JSON.stringify(answer)}`);
 }
 
+/** kafkajs as it comes, to read back what was written. */
+export function stockClient(brokers: readonly string[]): Kafka {
+  return new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.ERROR });
+}
+
+/** Connected, and disconnected when it is disposed of. */
 export async function openAdmin(
   kafka: Kafka,
 ): Promise<AsyncDisposable & { readonly client: Admin }> {
